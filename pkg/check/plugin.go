@@ -1,0 +1,99 @@
+package check
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+)
+
+// Run is what a Command is told about the run that it makes. It must not be
+// changed.
+type Run struct {
+	Check   *Check
+	Planned time.Time
+	// Last is the check's latest committed run, nil when there was none.
+	Last *Last
+}
+
+// Command measures. One value serves many runs at once.
+//
+// Run obeys ctx within 100 ms. A target in trouble, a timeout of the target
+// included, is a Result; an error means that the command could not do its work.
+// Result.At is set by the command.
+type Command interface {
+	Run(ctx context.Context, run Run) (Result, error)
+}
+
+// CommandFunc is a function that is a Command.
+type CommandFunc func(ctx context.Context, run Run) (Result, error)
+
+// Run calls f.
+func (f CommandFunc) Run(ctx context.Context, run Run) (Result, error) { return f(ctx, run) }
+
+// CommandFactory makes a Command from a check's params. Wrong params are
+// refused here, with an error that names the field, never found out by Run.
+// It does no I/O: the scheduler calls it to validate requests.
+type CommandFactory func(params json.RawMessage) (Command, error)
+
+// Commands are the commands that a worker offers, by name.
+type Commands map[string]CommandFactory
+
+// Event is one result on its way through the handlers and into the streams
+// `results` and `changes`. It never carries the check's params.
+type Event struct {
+	Check  EventCheck `json:"check"`
+	Result Result     `json:"result"`
+	// Planned is when the run was due, Started and Finished when the command
+	// ran: unix ms on the Redis server's clock. An inline handler may see one
+	// planned time twice.
+	Planned  int64  `json:"planned"`
+	Started  int64  `json:"started"`
+	Finished int64  `json:"finished"`
+	Worker   string `json:"worker"`
+	// Previous is the state of the check before this result; OK when there
+	// was no result before.
+	Previous State `json:"previous"`
+	// Soft says that the result is not OK and the incident waits for more
+	// attempts.
+	Soft bool `json:"soft,omitempty"`
+	// Change says what the run did to Incident, the check's incident.
+	Change   Change    `json:"change,omitempty"`
+	Incident *Incident `json:"incident,omitempty"`
+}
+
+// EventCheck is what an Event tells about its check.
+type EventCheck struct {
+	ID       string            `json:"id"`
+	Zone     string            `json:"zone"`
+	Command  string            `json:"command"`
+	Every    Duration          `json:"every,omitzero"`
+	Cron     string            `json:"cron,omitempty"`
+	Timezone string            `json:"timezone,omitempty"`
+	At       time.Time         `json:"at,omitzero"`
+	Labels   map[string]string `json:"labels,omitempty"`
+	Meta     map[string]any    `json:"meta,omitempty"`
+	Handlers []string          `json:"handlers,omitempty"`
+}
+
+// Handler gets every result of the checks that name it. One value serves many
+// events at once. The event is shared with other handlers: it must not be
+// changed.
+type Handler interface {
+	Process(ctx context.Context, ev *Event) error
+}
+
+// Mutator is a Handler that also changes events before any handler processes
+// them. Mutators run in order and do no network I/O. They may change metrics,
+// text and labels, never State or Reason.
+type Mutator interface {
+	Mutate(ctx context.Context, ev *Event) error
+}
+
+// HandlerFactory makes a Handler from the settings of one entry in
+// handlers.yaml, given as a JSON object without the keys that redpoll itself
+// reads (name, type, delivery, default, timeout). A Handler that holds
+// resources is an io.Closer as well.
+type HandlerFactory func(settings json.RawMessage) (Handler, error)
+
+// Handlers are the types of handlers that a worker offers, by type name.
+type Handlers map[string]HandlerFactory
