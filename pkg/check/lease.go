@@ -1,6 +1,9 @@
 package check
 
-import "strconv"
+import (
+	"strconv"
+	"time"
+)
 
 // Lane is one partition of a zone: the unit of Redis keys.
 type Lane struct {
@@ -79,12 +82,83 @@ const (
 	OutcomeBad
 )
 
-// Placement says where a new or changed spec puts its check.
-type Placement struct {
-	// Rev is the revision, Spec the text, SHA its sha1 in hex.
-	Rev, Spec, SHA string
-	// First is the due time when the check has to be placed, unix ms.
+// LeaseRequest asks for the leases of delivered entries of one lane.
+type LeaseRequest struct {
+	Lane   Lane
+	Worker string // the consumer's name
+	Token  string // a new one for every call
+	Lease  time.Duration
+	// Suspects is how many checks with a crash count of 2 or more this worker
+	// may take now: 1 while it holds none, else 0.
+	Suspects int
+	Entries  []Entry
+	// Revs are the revisions that the worker has the specs of, one for each
+	// of Entries; empty where it has none. Nil: none at all.
+	Revs []string
+}
+
+// Holding names a run that a worker holds, or with an empty Token an entry
+// that was delivered to it and not leased yet.
+type Holding struct {
+	Entry
+	Token string
+}
+
+// Adoption puts a spec under the care of the schedulers.
+type Adoption struct {
+	ID string
+	// Rev is the revision, the intake entry's id. Empty for a spec that was
+	// found in the registry: it stands there already and takes the revision
+	// that the record has, plus a counter.
+	Rev string
+	// Spec is the text, SHA its sha1 in hex, Paused what it says.
+	Spec, SHA string
+	Paused    bool
+	// OldSHA is the sha1 of the text that the caller read before, empty when
+	// there was none. When the registry holds another one by now the answer is
+	// AdoptConflict.
+	OldSHA string
+	// First is where the check goes when it has to be placed, unix ms.
 	First int64
-	// Keep keeps the due time of a waiting check: the schedule did not change.
+	// Keep keeps the due time of a waiting check: the schedule is the same.
 	Keep bool
+}
+
+// AdoptOutcome is the answer to one Adoption, Removal or run request.
+type AdoptOutcome string
+
+// The outcomes of a request.
+const (
+	AdoptNew       AdoptOutcome = "new"       // there was no such check
+	AdoptChanged   AdoptOutcome = "changed"   // the spec was replaced, the check removed, the run ordered
+	AdoptUnchanged AdoptOutcome = "unchanged" // nothing to do
+	AdoptRepeated  AdoptOutcome = "repeated"  // this very request was applied before
+	AdoptOlder     AdoptOutcome = "older"     // a newer request was applied before
+	AdoptConflict  AdoptOutcome = "conflict"  // the spec is not the one that was read: read again
+	AdoptMissing   AdoptOutcome = "missing"   // there is no such check
+	AdoptPaused    AdoptOutcome = "paused"    // a paused check does not run
+	AdoptBad       AdoptOutcome = "bad"       // the record could not be read; repair will mend it
+)
+
+// Removal takes a check away. An open incident is resolved with it.
+type Removal struct {
+	ID string
+	// Rev is the intake entry's id; empty when the spec vanished from the
+	// registry or a one-shot is done: then the record decides.
+	Rev string
+	// Last is the text of the record in `last` that Incident and Change were
+	// made from; another one by now gives AdoptConflict.
+	Last string
+	// IncidentID, Incident and Change resolve the open incident; empty: none.
+	IncidentID, Incident, Change string
+}
+
+// Dispatched is what a move of due checks to the workers did.
+type Dispatched struct {
+	Moved int
+	// Now is the server's time, Next the earliest due time left, -1 for none;
+	// unix ms.
+	Now, Next int64
+	// Dropped are ids that were due and have no spec.
+	Dropped []string
 }

@@ -25,7 +25,7 @@ type Check struct {
 	Zone string `json:"zone,omitempty"`
 	// Handlers names the handlers of the result: nil means the worker's
 	// defaults, an empty list means none.
-	Handlers []string          `json:"handlers,omitempty"`
+	Handlers []string          `json:"handlers,omitzero"`
 	Labels   map[string]string `json:"labels,omitempty"`
 	Meta     map[string]any    `json:"meta,omitempty"`
 	// Attempts is how many consecutive results that are not OK open an
