@@ -1,0 +1,112 @@
+package check
+
+// These are the records that cross the border between the loops (scheduler,
+// worker, CLI) and the queue.
+
+// Zone is what the hash `zones` says of one zone: how many lanes it has, and
+// a version that rises whenever that changes.
+type Zone struct {
+	Version    int
+	Partitions int
+}
+
+// Stored is what a lane holds of one check; empty texts where it has none.
+type Stored struct {
+	ID   string
+	Spec string
+	Last string
+}
+
+// Heartbeat is what a worker tells of itself, JSON in the hash `workers`.
+type Heartbeat struct {
+	Name     string   `json:"name"`
+	Zones    []string `json:"zones"`
+	Slots    int      `json:"slots"`
+	Busy     int      `json:"busy"`
+	Commands []string `json:"commands"`
+	Handlers []string `json:"handlers"`
+	Version  string   `json:"version"`
+	// Started is when the worker started, unix ms; Every the pace of its
+	// beats, ms: after three it is not live.
+	Started int64 `json:"started"`
+	Every   int64 `json:"every"`
+	// At is the server's time of this beat, unix ms; the queue sets it.
+	At int64 `json:"at"`
+}
+
+// IntakeEntry is one request as it stands in the intake. Fields is nil for an
+// entry that was deleted or trimmed after it had been delivered.
+type IntakeEntry struct {
+	EntryID string
+	Fields  map[string]string
+}
+
+// The verdicts on requests.
+const (
+	VerdictAccepted  = "accepted"
+	VerdictRejected  = "rejected"
+	VerdictUnchanged = "unchanged"
+)
+
+// Verdict is the answer to one request, written to the intake's log.
+type Verdict struct {
+	Entry string // the intake entry's id; empty when no request stands behind it
+	Zone  string
+	ID    string
+	Op    string
+	// Verdict is one of the constants above; empty: only acknowledge the
+	// entry, log nothing.
+	Verdict string
+	// Reason says why, or carries a warning of an accepted request.
+	Reason string
+}
+
+// Stats are the counts of one lane. Waiting checks are split by when they are
+// due: within 60 s (the overdue ones too), within 180 s, later.
+type Stats struct {
+	Due60, Due180, Later int64
+	// Overdue is how long the earliest waiting check has been due, ms.
+	Overdue int64
+	// Ready is the length of the ready stream: queued and running checks.
+	// Pending are those of them that were delivered to a worker.
+	Ready, Pending int64
+}
+
+// RepairItem is one check of the registry whose place is to be verified.
+type RepairItem struct {
+	ID string
+	// SHA is the sha1 in hex of the spec's text as it was scanned.
+	SHA string
+	// Ahead is how far in the future the check may be due, ms; 0: any time.
+	Ahead int64
+	// Place is where the check goes when it has to be placed, unix ms. 0: the
+	// finding is only reported, and the item is sent again with a Place.
+	Place int64
+	// Bad marks the text as refused in the record: it is not reported as
+	// FindingHand again, and the check is taken out of the schedule.
+	Bad bool
+}
+
+// Finding is something that repair found wrong with a check, and mended
+// unless the kind says that the caller has to.
+type Finding struct {
+	ID   string
+	Kind string
+	// Open: nothing was mended yet, the caller has to act.
+	Open bool
+}
+
+// Kinds of findings on which the caller acts.
+const (
+	// FindingHand: the text in the registry is not the one that the record
+	// knows: somebody wrote it by hand.
+	FindingHand = "hand"
+	// FindingLost: the check is neither waiting nor queued nor running.
+	FindingLost = "lost"
+	// FindingFar: the check is due later than Ahead allows.
+	FindingFar = "far"
+	// FindingVanished: there is a record and no spec: it was removed by hand.
+	FindingVanished = "vanished"
+	// FindingDone: a one-shot that has run.
+	FindingDone = "done"
+)
