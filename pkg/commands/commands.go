@@ -1,0 +1,17 @@
+// Package commands lists the commands that redpoll brings along. Each lives in
+// a package of its own below this one.
+package commands
+
+import (
+	"github.com/redpoll/redpoll/pkg/check"
+)
+
+// Builtin gives the commands with default tools: what a scheduler needs to
+// validate params. The map is new for every caller, who may add to it.
+func Builtin() check.Commands { return BuiltinWith(Tools{}) }
+
+// BuiltinWith gives the commands with a worker's tools. The map is new for
+// every caller, who may add to it.
+func BuiltinWith(t Tools) check.Commands {
+	return check.Commands{}
+}
