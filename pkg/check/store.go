@@ -83,7 +83,8 @@ type RepairItem struct {
 	// finding is only reported, and the item is sent again with a Place.
 	Place int64
 	// Bad marks the text as refused in the record: it is not reported as
-	// FindingHand again, and the check is taken out of the schedule.
+	// FindingNew or FindingHand again, and the check is taken out of the
+	// schedule.
 	Bad bool
 }
 
@@ -98,12 +99,15 @@ type Finding struct {
 
 // Kinds of findings on which the caller acts.
 const (
+	// FindingNew: there is a spec and no record, or a tombstone only.
+	FindingNew = "new"
 	// FindingHand: the text in the registry is not the one that the record
 	// knows: somebody wrote it by hand.
 	FindingHand = "hand"
 	// FindingLost: the check is neither waiting nor queued nor running.
 	FindingLost = "lost"
-	// FindingFar: the check is due later than Ahead allows.
+	// FindingFar: the check is due later than Ahead allows, and was not set
+	// back for its crash count.
 	FindingFar = "far"
 	// FindingVanished: there is a record and no spec: it was removed by hand.
 	FindingVanished = "vanished"
