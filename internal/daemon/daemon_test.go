@@ -1,0 +1,234 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestExecCodes(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		err  error
+		want int
+		text string
+	}{
+		{"done", nil, 0, ""},
+		{"help", ErrHelp, 0, ""},
+		{"settings", fmt.Errorf("x: %w", &SettingsError{Name: "worker", Faults: []string{"-a: bad"}}), 2, "-a: bad"},
+		{"failure", errors.New("broken"), 1, "worker: broken"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			p, out := process(nil)
+			got := Exec(t.Context(), p, func(context.Context, *Process) error { return tt.err }, nil)
+			if got != tt.want || !strings.Contains(out.String(), tt.text) {
+				t.Errorf("Exec() = %d with %q, want %d with %q", got, out, tt.want, tt.text)
+			}
+		})
+	}
+}
+
+func TestExecSignals(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		signals := make(chan os.Signal, 2)
+		p, _ := process(nil)
+		drain := func(ctx context.Context, _ *Process) error {
+			<-ctx.Done()
+			<-time.After(10 * time.Second)
+			return nil
+		}
+		time.AfterFunc(time.Second, func() { signals <- syscall.SIGTERM })
+		begin := time.Now()
+		if code := Exec(t.Context(), p, drain, signals); code != 0 || time.Since(begin) != 11*time.Second {
+			t.Errorf("Exec() with one signal = %d after %s, want 0 after 11s", code, time.Since(begin))
+		}
+		begin = time.Now()
+		time.AfterFunc(time.Second, func() { signals <- syscall.SIGTERM })
+		time.AfterFunc(2*time.Second, func() { signals <- syscall.SIGINT })
+		if code := Exec(t.Context(), p, drain, signals); code != 1 || time.Since(begin) != 2*time.Second {
+			t.Errorf("Exec() with two signals = %d after %s, want 1 after 2s", code, time.Since(begin))
+		}
+		<-time.After(time.Minute) // lets the abandoned daemon end
+	})
+}
+
+// common makes a Common that listens on a free port.
+func common(t *testing.T, args ...string) (*Common, *Process) {
+	t.Helper()
+	p, _ := process(args)
+	s := NewSettings(p, "tests")
+	c := NewCommon(s, "127.0.0.1:0")
+	if err := s.Parse(); err != nil {
+		t.Fatal(err)
+	}
+	return c, p
+}
+
+// addressLog is a log handler that hands over the address of each listener.
+type addressLog struct {
+	slog.Handler
+	found chan string
+}
+
+func (h addressLog) Handle(_ context.Context, r slog.Record) error {
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == "address" {
+			h.found <- a.Value.String()
+		}
+		return true
+	})
+	return nil
+}
+
+func TestServe(t *testing.T) {
+	t.Parallel()
+	c, _ := common(t, "-pprof=127.0.0.1:0")
+	found := make(chan string, 2)
+	log := slog.New(addressLog{slog.NewTextHandler(io.Discard, nil), found})
+	var ready error
+	h := NewHealth(time.Minute, func(context.Context) error { return ready })
+	ctx, stop := context.WithCancel(t.Context())
+	err := c.Serve(ctx, log, NewRegistry(), h, func(context.Context) error {
+		page, prof := "http://"+<-found, "http://"+<-found
+		expect(t, page+"/healthz", 200, "ok")
+		expect(t, page+"/readyz", 200, "ok")
+		expect(t, page+"/metrics", 200, "redpoll_build_info{")
+		expect(t, page+"/metrics", 200, "go_goroutines")
+		expect(t, page+"/debug/pprof/", 404, "")
+		expect(t, prof+"/debug/pprof/", 200, "goroutine")
+		ready = errors.New("redis: connection refused")
+		expect(t, page+"/readyz", 503, "connection refused")
+		expect(t, page+"/healthz", 200, "ok")
+		ready = nil
+		stop()
+		waitFor(t, func() bool { return h.stopped.Load() })
+		expect(t, page+"/readyz", 503, "stopping")
+		return errors.New("work's own")
+	})
+	if err == nil || err.Error() != "work's own" {
+		t.Errorf("Serve() = %v, want the error of work", err)
+	}
+}
+
+// waitFor gives other goroutines the processor until cond holds.
+func waitFor(t *testing.T, cond func() bool) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for !cond() {
+		select {
+		case <-tick.C:
+		case <-time.After(5 * time.Second):
+			t.Fatal("waited for 5 s in vain")
+		}
+	}
+}
+
+func expect(t *testing.T, url string, code int, text string) {
+	t.Helper()
+	resp, err := http.Get(url)
+	if err != nil {
+		t.Errorf("GET %s: %v", url, err)
+		return
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != code || !strings.Contains(string(body), text) {
+		t.Errorf("GET %s = %d %.200q, %v, want %d with %q", url, resp.StatusCode, body, err, code, text)
+	}
+}
+
+func TestServeAddressInUse(t *testing.T) {
+	t.Parallel()
+	c, _ := common(t)
+	found := make(chan string, 1)
+	log := slog.New(addressLog{slog.NewTextHandler(io.Discard, nil), found})
+	h := NewHealth(time.Minute, nil)
+	err := c.Serve(t.Context(), log, NewRegistry(), h, func(ctx context.Context) error {
+		again, _ := common(t, "-listen="+<-found)
+		return again.Serve(ctx, log, NewRegistry(), h, func(context.Context) error {
+			t.Error("work ran without its address")
+			return nil
+		})
+	})
+	if err == nil || !strings.Contains(err.Error(), "-listen") {
+		t.Errorf("Serve() on a used address = %v, want an error that names -listen", err)
+	}
+}
+
+func TestHealthLoop(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := NewHealth(10*time.Second, nil)
+		<-time.After(9 * time.Second)
+		h.Beat()
+		<-time.After(9 * time.Second)
+		if err := h.Alive(); err != nil {
+			t.Errorf("Alive() 9 s after a beat = %v, want nil", err)
+		}
+		<-time.After(2 * time.Second)
+		if err := h.Alive(); err == nil {
+			t.Error("Alive() 11 s after a beat = nil, want an error")
+		}
+	})
+}
+
+func TestLogger(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		args []string
+		want string
+	}{
+		{nil, "level=WARN msg=odd check=a"},
+		{[]string{"-log-format=json"}, `"level":"WARN","msg":"odd","check":"a"`},
+		{[]string{"-log-level=error"}, ""},
+	} {
+		c, p := common(t, tt.args...)
+		c.Logger(p.Stderr).Warn("odd", "check", "a")
+		if got := fmt.Sprint(p.Stderr); !strings.Contains(got, tt.want) || (tt.want == "") != (got == "") {
+			t.Errorf("Logger(%v) wrote %q, want %q", tt.args, got, tt.want)
+		}
+	}
+}
+
+func TestLimitMemory(t *testing.T) { // not parallel: a limit holds for the process
+	var files map[string]string
+	read := func(path string) ([]byte, error) {
+		if text, ok := files[path]; ok {
+			return []byte(text), nil
+		}
+		return nil, fs.ErrNotExist
+	}
+	unset := func(string) (string, bool) { return "", false }
+	for _, tt := range []struct {
+		files map[string]string
+		want  int64
+	}{
+		{nil, 0},
+		{map[string]string{memoryMax[0]: "max\n"}, 0},
+		{map[string]string{memoryMax[0]: "10000000000\n"}, 9000000000},
+		{map[string]string{memoryMax[1]: "9223372036854771712\n"}, 0},
+	} {
+		files = tt.files
+		if got := limitMemory(unset, read); got != tt.want {
+			t.Errorf("limitMemory(%v) = %d, want %d", tt.files, got, tt.want)
+		}
+	}
+	set := func(string) (string, bool) { return "1GiB", true }
+	if got := limitMemory(set, read); got != 0 {
+		t.Errorf("limitMemory() with GOMEMLIMIT = %d, want 0", got)
+	}
+}
