@@ -77,28 +77,40 @@ type RepairItem struct {
 	ID string
 	// SHA is the sha1 in hex of the spec's text as it was scanned.
 	SHA string
-	// Ahead is how far in the future the check may be due, ms.
+	// Ahead is how far in the future the check may be due, ms; 0: any time.
 	Ahead int64
-	// First is where the check goes when it has to be placed, unix ms; 0: look
-	// only.
-	First int64
+	// Place is where the check goes when it has to be placed, unix ms. 0: the
+	// finding is only reported, and the item is sent again with a Place.
+	Place int64
+	// Bad marks the text as refused in the record: it is not reported as
+	// FindingNew or FindingHand again, and the check is taken out of the
+	// schedule.
+	Bad bool
 }
 
-// Finding is something that repair found wrong with a check.
+// Finding is something that repair found wrong with a check, and mended
+// unless the kind says that the caller has to.
 type Finding struct {
 	ID   string
 	Kind string
+	// Open: nothing was mended yet, the caller has to act.
+	Open bool
 }
 
-// The kinds of findings, as they stand in logs and metrics.
+// Kinds of findings on which the caller acts.
 const (
-	// FindingSpecChanged: the registry's text is not the one that the record
-	// knows, or there is no record: the caller adopts it.
-	FindingSpecChanged = "spec_changed"
-	// FindingSpecGone: there is a record and no spec: the caller removes it.
-	FindingSpecGone = "spec_gone"
-	// FindingDone: a one-shot that ran: the caller removes it. Nothing was wrong.
+	// FindingNew: there is a spec and no record, or a tombstone only.
+	FindingNew = "new"
+	// FindingHand: the text in the registry is not the one that the record
+	// knows: somebody wrote it by hand.
+	FindingHand = "hand"
+	// FindingLost: the check is neither waiting nor queued nor running.
+	FindingLost = "lost"
+	// FindingFar: the check is due later than Ahead allows, and was not set
+	// back for its crash count.
+	FindingFar = "far"
+	// FindingVanished: there is a record and no spec: it was removed by hand.
+	FindingVanished = "vanished"
+	// FindingDone: a one-shot that has run.
 	FindingDone = "done"
-	// FindingExpired: a tombstone past its time. Nothing was wrong.
-	FindingExpired = "expired"
 )
