@@ -97,6 +97,14 @@ type Finding struct {
 	Open bool
 }
 
+// SweepCursor is where a sweep over a lane goes on; the zero value is its start.
+type SweepCursor struct {
+	Part   int
+	Cursor uint64
+	// Done: the sweep has seen everything.
+	Done bool
+}
+
 // Kinds of findings on which the caller acts.
 const (
 	// FindingNew: there is a spec and no record, or a tombstone only.
