@@ -1,0 +1,124 @@
+package redisqueue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/redpoll/redpoll/pkg/check"
+)
+
+// intakeConsumer is shared by all schedulers: what one read and did not
+// finish is what the next one finds pending.
+const intakeConsumer = "intake"
+
+// IntakeLockTTL is how long a scheduler that went silent keeps the intake.
+const IntakeLockTTL = 2 * time.Second
+
+var lockScript = script("lock")
+
+// IntakeLock takes the right to apply the intake for IntakeLockTTL, or renews
+// it. Losing it is harmless: revisions guard every move.
+func (q *Queue) IntakeLock(ctx context.Context, owner string) (bool, error) {
+	got, err := q.run(ctx, lockScript, "lock", []string{q.KeyIntakeLock()}, owner, IntakeLockTTL.Milliseconds()).Int()
+	return got == 1, err
+}
+
+// IntakeUnlock gives the right back at once if the owner has it.
+func (q *Queue) IntakeUnlock(ctx context.Context, owner string) error {
+	// A ttl of 1 ms: the key is gone before anybody looks.
+	return q.run(ctx, lockScript, "unlock", []string{q.KeyIntakeLock()}, owner, 1).Err()
+}
+
+// IntakeRead reads at most count requests in the order of their entries:
+// those that a scheduler has read and not finished before new ones, for which
+// it waits up to block.
+func (q *Queue) IntakeRead(ctx context.Context, count int, block time.Duration) ([]check.IntakeEntry, error) {
+	entries, err := q.intakeFrom(ctx, "0", count, 0)
+	if err != nil || len(entries) > 0 {
+		return entries, err
+	}
+	return q.intakeFrom(ctx, ">", count, block)
+}
+
+func (q *Queue) intakeFrom(ctx context.Context, from string, count int, block time.Duration) ([]check.IntakeEntry, error) {
+	found, err := q.client.XReadGroup(ctx, &redis.XReadGroupArgs{
+		Group: GroupSchedulers, Consumer: intakeConsumer, Streams: []string{q.KeyIntake(), from},
+		Count: int64(count), Block: readBlock(block),
+	}).Result()
+	switch {
+	case errors.Is(err, redis.Nil) || isTimeout(err):
+		return nil, nil
+	case isNoGroup(err):
+		return nil, q.makeGroup(ctx, q.KeyIntake(), GroupSchedulers)
+	case err != nil:
+		return nil, fmt.Errorf("read %s: %w", q.KeyIntake(), err)
+	}
+	var entries []check.IntakeEntry
+	for _, s := range found {
+		for _, m := range s.Messages {
+			entries = append(entries, check.IntakeEntry{EntryID: m.ID, Fields: texts(m.Values)})
+		}
+	}
+	return entries, nil
+}
+
+// texts keeps nil nil: a pending entry whose text is gone has no fields.
+func texts(values map[string]any) map[string]string {
+	if values == nil {
+		return nil
+	}
+	fields := make(map[string]string, len(values))
+	for k, v := range values {
+		fields[k] = toText(v)
+	}
+	return fields
+}
+
+// IntakeDone writes verdicts, then acknowledges and deletes their entries.
+func (q *Queue) IntakeDone(ctx context.Context, verdicts []check.Verdict) error {
+	if len(verdicts) == 0 {
+		return nil
+	}
+	logPipe := q.client.Pipeline()
+	var done []string
+	for _, v := range verdicts {
+		if v.Entry != "" {
+			done = append(done, v.Entry)
+		}
+		if v.Verdict == "" {
+			continue
+		}
+		logPipe.XAdd(ctx, &redis.XAddArgs{Stream: q.KeyIntakeLog(), MaxLen: KeepIntakeLog, Approx: true, Values: []any{
+			"entry", v.Entry, "zone", v.Zone, "id", v.ID, "op", v.Op, "verdict", v.Verdict, "reason", v.Reason,
+		}})
+	}
+	if logPipe.Len() > 0 {
+		if _, err := logPipe.Exec(ctx); err != nil {
+			return fmt.Errorf("write %s: %w", q.KeyIntakeLog(), err)
+		}
+	}
+	if len(done) == 0 {
+		return nil
+	}
+	pipe := q.client.Pipeline()
+	pipe.XAck(ctx, q.KeyIntake(), GroupSchedulers, done...)
+	pipe.XDel(ctx, q.KeyIntake(), done...)
+	if _, err := pipe.Exec(ctx); err != nil {
+		return fmt.Errorf("acknowledge requests of %s: %w", q.KeyIntake(), err)
+	}
+	return nil
+}
+
+// Request adds one request to the intake, as field, value, field, value, and
+// returns its entry id.
+func (q *Queue) Request(ctx context.Context, fields []string) (string, error) {
+	id, err := q.client.XAdd(ctx, &redis.XAddArgs{Stream: q.KeyIntake(), Values: fields}).Result()
+	if err != nil {
+		return "", fmt.Errorf("add a request to %s: %w", q.KeyIntake(), err)
+	}
+	return id, nil
+}

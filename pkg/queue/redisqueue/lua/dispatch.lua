@@ -1,0 +1,51 @@
+-- dispatch: move due checks from the schedule to the stream.
+--
+-- KEYS[1] due      ZSET    check id -> due time, unix ms
+-- KEYS[2] ready    STREAM  entries {id, due}
+-- KEYS[3] runs     HASH    check id -> run record
+-- ARGV[1] max      most checks to move in this call
+-- Returns {moved, now, next, dropped...}: next is the earliest due time left
+-- as text, or -1; dropped are ids that were due and have no spec.
+
+local due, ready, runs = KEYS[1], KEYS[2], KEYS[3]
+local wrong = wrong_type(due, 'zset', ready, 'stream', runs, 'hash')
+if wrong then return wrong end
+
+local now = server_ms()
+local found = redis.call('ZRANGEBYSCORE', due, '-inf', int(now), 'WITHSCORES', 'LIMIT', 0, ARGV[1])
+local reply = { 0, now, '-1' }
+
+if #found > 0 then
+  local ids = {}
+  for i = 1, #found, 2 do ids[#ids + 1] = found[i] end
+  redis.call('ZREM', due, unpack(ids))
+  local recs = redis.call('HMGET', runs, unpack(ids))
+  local sets, n = {}, 0
+  for i, id in ipairs(ids) do
+    local rec = recs[i]
+    local state, flags, planned, sid, owner, expiry, crashes, pos
+    if rec then
+      state, flags, planned, sid, owner, expiry, crashes, pos = match(rec, HEAD)
+    end
+    if state == 'w' and (flags == '-' or not find(flags, 'p', 1, true)) then
+      local at, before = tonumber(found[2 * i]) or 0, tonumber(planned)
+      if at < 1e11 or at <= before then at = now end
+      if at <= before then at = before + 1 end
+      local plan = int(math.floor(at))
+      sid = redis.call('XADD', ready, '*', 'id', id, 'due', plan)
+      sets[n + 1], sets[n + 2] = id, 'q ' .. flags .. ' ' .. plan .. ' ' .. sid .. ' - 0 ' .. crashes .. ' ' .. sub(rec, pos)
+      n = n + 2
+      reply[1] = reply[1] + 1
+    elseif state == 'l' and not find(flags, 'a', 1, true) then
+      sets[n + 1], sets[n + 2] = id, 'l ' .. flag(flags, 'a', true) .. sub(rec, 3 + #flags)
+      n = n + 2
+    elseif not rec or state == 't' then
+      reply[#reply + 1] = id
+    end
+  end
+  if n > 0 then redis.call('HSET', runs, unpack(sets)) end
+end
+
+local first = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')
+if #first > 0 then reply[3] = first[2] end
+return reply

@@ -1,0 +1,79 @@
+-- prelude: what every move shares. It stands in front of each script.
+--
+-- A run record is one line of eleven words:
+--
+--   state flags planned sid owner expiry crashes committed rev sha first
+--
+-- state      w waiting, q queued, l leased, d done (one-shot), t tombstone,
+--            b bad spec
+-- flags      - or any of: p paused, a again (due at once after this run),
+--            v void (the check was removed and set anew during this run)
+-- planned    planned time of the latest run, unix ms; 0 before the first
+-- sid        stream entry of the queued or leased run, or -
+-- owner      token of the lease, or -
+-- expiry     end of the lease, unix ms, or 0
+-- crashes    workers lost in a row while they ran this check
+-- committed  random part of the last committed token, or -
+-- rev        revision of the spec: intake entry id, with .N after hand edits
+-- sha        sha1 of the spec's text, hex
+-- first      where the present schedule began, unix ms; of a tombstone: when
+--            it is dropped
+--
+-- Scripts never read a spec, and no JSON.
+
+local HEAD = '^(%a) ([-pav]+) (%d+) ([%d-]+) (%S+) (%d+) (%d+) ()'
+local TAIL = '^(%S+) (%d+%-%d+%.?%d*) (%S+) (%d+)$'
+local match, sub, find, format = string.match, string.sub, string.find, string.format
+
+local function int(x) return format('%.0f', x) end
+
+local function server_ms()
+  local t = redis.call('TIME')
+  return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+
+-- wrong_type names the first key that is not of its type: key, type, ...
+local function wrong_type(...)
+  for i = 1, select('#', ...), 2 do
+    local key, want = select(i, ...)
+    local have = redis.call('TYPE', key)
+    have = have.ok or have
+    if have ~= want and have ~= 'none' then
+      return redis.error_reply('WRONGTYPE key ' .. key .. ' is a ' .. have .. ', want a ' .. want)
+    end
+  end
+end
+
+-- bytes_before compares two decimal numbers without leading zeros.
+local function num_before(a, b)
+  if #a ~= #b then return #a < #b end
+  return a < b
+end
+
+-- rev_cmp is negative when revision a is older than b, 0 when equal.
+local function rev_cmp(a, b)
+  if a == b then return 0 end
+  local a1, a2, a3 = match(a, '^(%d+)%-(%d+)%.?(%d*)$')
+  local b1, b2, b3 = match(b, '^(%d+)%-(%d+)%.?(%d*)$')
+  if a1 ~= b1 then return num_before(a1, b1) and -1 or 1 end
+  if a2 ~= b2 then return num_before(a2, b2) and -1 or 1 end
+  return num_before(a3, b3) and -1 or 1
+end
+
+-- rev_bump gives the revision of a change by hand: rev plus a counter.
+local function rev_bump(rev)
+  local base, n = match(rev, '^(%d+%-%d+)%.?(%d*)$')
+  return base .. '.' .. int((tonumber(n) or 0) + 1)
+end
+
+-- flag adds or takes away one letter of the flags.
+local function flag(flags, letter, on)
+  local has = find(flags, letter, 1, true)
+  if on == (has ~= nil) then return flags end
+  if on then return flags == '-' and letter or flags .. letter end
+  flags = string.gsub(flags, letter, '')
+  return flags == '' and '-' or flags
+end
+
+-- nonce is the random part of a token.
+local function nonce(token) return match(token, '[^/]+$') end

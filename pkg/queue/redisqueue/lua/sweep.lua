@@ -1,0 +1,56 @@
+-- sweep: clear what is left of checks that have no spec.
+--
+-- KEYS[1] specs  HASH  check id -> spec
+-- KEYS[2] runs   HASH  check id -> run record
+-- KEYS[3] due    ZSET  check id -> due time, unix ms
+-- KEYS[4] last   HASH  check id -> last record
+-- ARGV[1] mend   1, or 0 to look only
+-- ARGV[2...] ids
+-- Returns for each id what is wrong, empty for nothing:
+--   vanished  a record without a spec: the caller removes it
+--   done       a one-shot that ran: the caller removes it (nothing was wrong)
+--   stray      due or with a last record, but without spec and record; mended: dropped
+--   expired    a tombstone past its time; mended: dropped (nothing was wrong)
+
+local specs, runs, due, last = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local wrong = wrong_type(specs, 'hash', runs, 'hash', due, 'zset', last, 'hash')
+if wrong then return wrong end
+
+local now, mend, reply = server_ms(), ARGV[1] == '1', {}
+
+local function sweep(id)
+  local rec = redis.call('HGET', runs, id)
+  local state, pos, first, dead
+  if rec then
+    state, pos = match(rec, '^(%a)()')
+    first = match(rec, ' (%d+)$')
+  end
+  if state == 't' then
+    if not first or tonumber(first) > now then
+      dead = redis.call('ZSCORE', due, id) or redis.call('HEXISTS', last, id) == 1
+      if not dead then return '' end
+      if mend then
+        redis.call('ZREM', due, id)
+        redis.call('HDEL', last, id)
+      end
+      return 'stray'
+    end
+    if mend then redis.call('HDEL', runs, id) end
+    return 'expired'
+  end
+  if state == 'd' then return 'done' end
+  if redis.call('HEXISTS', specs, id) == 1 then return '' end
+  if rec then
+    if match(rec, HEAD) then return 'vanished' end
+    if mend then redis.call('HDEL', runs, id) end
+    return 'stray'
+  end
+  if mend then
+    redis.call('ZREM', due, id)
+    redis.call('HDEL', last, id)
+  end
+  return 'stray'
+end
+
+for i = 2, #ARGV do reply[i - 1] = sweep(ARGV[i]) end
+return reply

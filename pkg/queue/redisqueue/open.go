@@ -1,0 +1,129 @@
+package redisqueue
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Security is what a connection needs beyond its URL; the zero value is none.
+type Security struct {
+	// Username and Password win over those of the URL.
+	Username, Password string
+	// TLS is used for rediss URLs and, when set, for all others but unix.
+	TLS *tls.Config
+}
+
+// Open makes a client of a URL; it does not connect yet. The schemes are
+//
+//	redis://[user:password@]host:port/db      one server
+//	rediss://...                              the same over TLS
+//	unix:///path/to/socket?db=0               one server, local
+//	redis+cluster://host:port,host:port       Redis Cluster (rediss+cluster: TLS)
+//	redis+sentinel://host:port,host:port/master/db   Sentinel (rediss+sentinel: TLS)
+//
+// Errors never contain the password.
+func Open(rawURL string, sec Security) (redis.UniversalClient, error) {
+	scheme, rest, ok := strings.Cut(rawURL, "://")
+	if !ok {
+		return nil, errors.New("redis url: want redis://, rediss://, unix://, redis+cluster:// or redis+sentinel:// and an address")
+	}
+	var o *redis.UniversalOptions
+	var err error
+	switch scheme {
+	case "redis", "rediss", "unix":
+		return openSingle(rawURL, sec)
+	case "redis+cluster", "rediss+cluster":
+		o, err = manyOptions(scheme, rest, false)
+	case "redis+sentinel", "rediss+sentinel":
+		o, err = manyOptions(scheme, rest, true)
+	default:
+		err = fmt.Errorf("redis url: scheme %q: want redis, rediss, unix, redis+cluster or redis+sentinel", scheme)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if sec.TLS != nil {
+		o.TLSConfig = sec.TLS
+	}
+	if sec.Username != "" {
+		o.Username = sec.Username
+	}
+	if sec.Password != "" {
+		o.Password = sec.Password
+	}
+	o.DisableIdentity = true
+	if o.MasterName != "" {
+		return redis.NewFailoverClient(o.Failover()), nil
+	}
+	return redis.NewClusterClient(o.Cluster()), nil
+}
+
+func openSingle(rawURL string, sec Security) (redis.UniversalClient, error) {
+	o, err := redis.ParseURL(rawURL)
+	if err != nil {
+		return nil, errors.New("redis url: " + withoutURL(err))
+	}
+	o.DisableIdentity = true
+	if sec.TLS != nil && o.Network != "unix" {
+		o.TLSConfig = sec.TLS
+	}
+	if sec.Username != "" {
+		o.Username = sec.Username
+	}
+	if sec.Password != "" {
+		o.Password = sec.Password
+	}
+	return redis.NewClient(o), nil
+}
+
+// withoutURL drops the text of the URL, which may hold a password.
+func withoutURL(err error) string {
+	var ue *url.Error
+	if errors.As(err, &ue) {
+		return ue.Err.Error()
+	}
+	return err.Error()
+}
+
+// manyOptions reads [user:password@]host,host[/master[/db]].
+func manyOptions(scheme, rest string, sentinel bool) (*redis.UniversalOptions, error) {
+	o := &redis.UniversalOptions{}
+	if strings.HasPrefix(scheme, "rediss") {
+		o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	if at := strings.LastIndex(rest, "@"); at >= 0 {
+		o.Username, o.Password, _ = strings.Cut(rest[:at], ":")
+		rest = rest[at+1:]
+	}
+	hosts, path, _ := strings.Cut(rest, "/")
+	for _, h := range strings.Split(hosts, ",") {
+		if h = strings.TrimSpace(h); h != "" {
+			o.Addrs = append(o.Addrs, h)
+		}
+	}
+	if len(o.Addrs) == 0 {
+		return nil, fmt.Errorf("redis url: %s needs addresses: %s://host:port,host:port", scheme, scheme)
+	}
+	master, db, _ := strings.Cut(path, "/")
+	if !sentinel {
+		if path != "" && path != "0" {
+			return nil, fmt.Errorf("redis url: a cluster has one database, /%s is not known", path)
+		}
+		return o, nil
+	}
+	if master == "" {
+		return nil, fmt.Errorf("redis url: %s needs the master's name: %s://host:port/mymaster", scheme, scheme)
+	}
+	o.MasterName = master
+	if db != "" {
+		if _, err := fmt.Sscanf(db, "%d", &o.DB); err != nil {
+			return nil, fmt.Errorf("redis url: database %q: want a number", db)
+		}
+	}
+	return o, nil
+}

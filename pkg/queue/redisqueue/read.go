@@ -1,0 +1,80 @@
+package redisqueue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/redpoll/redpoll/pkg/check"
+)
+
+// MaxBlock bounds a blocking read: a cancelled context does not interrupt one.
+const MaxBlock = time.Second
+
+// Prepare makes a lane's ready stream and its consumer group. Schedulers do so
+// before anybody looks at the stream's length; it may be repeated.
+func (q *Queue) Prepare(ctx context.Context, lane check.Lane) error {
+	return q.makeGroup(ctx, q.KeyReady(lane), GroupWorkers)
+}
+
+// makeGroup starts at 0, never at $: what stands in the stream is to be read.
+func (q *Queue) makeGroup(ctx context.Context, stream, group string) error {
+	err := q.client.XGroupCreateMkStream(ctx, stream, group, "0").Err()
+	if err != nil && !redis.HasErrorPrefix(err, "BUSYGROUP") {
+		return fmt.Errorf("create group %s of %s: %w", group, stream, err)
+	}
+	return nil
+}
+
+// Read takes new entries of lanes for a worker, at most count of each lane; it
+// waits up to block, and MaxBlock at most, for the first. Nothing there is an
+// empty answer. A group that is missing is made. On a cluster the lanes must
+// share one slot: read one lane per call there.
+func (q *Queue) Read(ctx context.Context, worker string, lanes []check.Lane, count int, block time.Duration) ([]check.Entry, error) {
+	streams := make([]string, 0, 2*len(lanes))
+	byKey := make(map[string]check.Lane, len(lanes))
+	for _, l := range lanes {
+		key := q.KeyReady(l)
+		streams = append(streams, key)
+		byKey[key] = l
+	}
+	for range lanes {
+		streams = append(streams, ">")
+	}
+	found, err := q.client.XReadGroup(ctx, &redis.XReadGroupArgs{
+		Group: GroupWorkers, Consumer: worker, Streams: streams, Count: int64(count), Block: readBlock(block),
+	}).Result()
+	switch {
+	case errors.Is(err, redis.Nil) || isTimeout(err):
+		return nil, nil
+	case isNoGroup(err):
+		for _, l := range lanes {
+			if err := q.Prepare(ctx, l); err != nil {
+				return nil, err
+			}
+		}
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("read %s: %w", streams[0], err)
+	}
+	var entries []check.Entry
+	for _, s := range found {
+		lane := byKey[s.Stream]
+		for _, m := range s.Messages {
+			id, _ := m.Values["id"].(string)
+			entries = append(entries, check.Entry{Lane: lane, SID: m.ID, ID: id})
+		}
+	}
+	return entries, nil
+}
+
+// readBlock bounds a wait; go-redis takes a negative one for not waiting.
+func readBlock(block time.Duration) time.Duration {
+	if block <= 0 {
+		return -1
+	}
+	return max(min(block, MaxBlock), time.Millisecond)
+}

@@ -1,0 +1,103 @@
+package redisqueue
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/redpoll/redpoll/pkg/check"
+)
+
+// Record is a run record as people and tests read it; lua/prelude.lua says
+// what the words mean. Scripts alone write them.
+type Record struct {
+	State     string // waiting, queued, leased, done, removed, bad; empty: none
+	Paused    bool
+	Again     bool
+	Void      bool
+	Planned   int64
+	SID       string
+	Owner     string
+	Expiry    int64
+	Crashes   int
+	Committed string
+	Rev       string
+	SHA       string
+	First     int64
+}
+
+var recordStates = map[string]string{
+	"w": "waiting", "q": "queued", "l": "leased", "d": "done", "t": "removed", "b": "bad",
+}
+
+// ParseRecord reads a run record.
+func ParseRecord(text string) (Record, error) {
+	w := strings.Split(text, " ")
+	if len(w) != 11 || recordStates[w[0]] == "" {
+		return Record{}, fmt.Errorf("run record %.60q: want eleven words", text)
+	}
+	r := Record{
+		State: recordStates[w[0]], Paused: strings.Contains(w[1], "p"), Again: strings.Contains(w[1], "a"),
+		Void: strings.Contains(w[1], "v"), SID: dash(w[3]), Owner: dash(w[4]), Committed: dash(w[7]), Rev: w[8], SHA: dash(w[9]),
+	}
+	var errs [4]error
+	r.Planned, errs[0] = strconv.ParseInt(w[2], 10, 64)
+	r.Expiry, errs[1] = strconv.ParseInt(w[5], 10, 64)
+	r.Crashes, errs[2] = strconv.Atoi(w[6])
+	r.First, errs[3] = strconv.ParseInt(w[10], 10, 64)
+	for _, err := range errs {
+		if err != nil {
+			return Record{}, fmt.Errorf("run record %.60q: %w", text, err)
+		}
+	}
+	return r, nil
+}
+
+func dash(s string) string {
+	if s == "-" {
+		return ""
+	}
+	return s
+}
+
+// Place is where a check stands right now.
+type Place struct {
+	check.Stored
+	Record Record
+	// Due is the due time of a waiting check, unix ms, 0 when it is not due.
+	Due int64
+}
+
+// Places reads specs, last records, run records and due times of checks. The
+// parts are read one after the other, not atomically.
+func (q *Queue) Places(ctx context.Context, lane check.Lane, ids []string) ([]Place, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	stored, err := q.Specs(ctx, lane, ids)
+	if err != nil {
+		return nil, err
+	}
+	pipe := q.client.Pipeline()
+	runs := pipe.HMGet(ctx, q.KeyRuns(lane), ids...)
+	due := make([]*redis.FloatCmd, len(ids))
+	for i, id := range ids {
+		due[i] = pipe.ZScore(ctx, q.KeyDue(lane), id)
+	}
+	if _, err := pipe.Exec(ctx); err != nil && err != redis.Nil { //nolint:errorlint // go-redis returns it as it is
+		return nil, fmt.Errorf("read places in lane %s: %w", lane, err)
+	}
+	out := make([]Place, len(ids))
+	for i := range ids {
+		out[i] = Place{Stored: stored[i], Due: int64(due[i].Val())}
+		if text := toText(runs.Val()[i]); text != "" {
+			if out[i].Record, err = ParseRecord(text); err != nil {
+				out[i].Record.State = "unreadable"
+			}
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,102 @@
+package redisqueue
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Schema is the version of keys and records that this package writes.
+const Schema = 1
+
+// ServerInfo is what the server tells of itself.
+type ServerInfo struct {
+	Version  string // "7.0.15", empty when the server does not say
+	Eviction string // the maxmemory-policy, empty when it does not say
+	AOF      string // "1" when the append-only file is on
+}
+
+// Info reads what the server tells of itself. What it does not tell stays
+// empty: managed services and the embedded mode hide some of it.
+func (q *Queue) Info(ctx context.Context) (ServerInfo, error) {
+	if err := q.client.Ping(ctx).Err(); err != nil {
+		return ServerInfo{}, fmt.Errorf("reach redis: %w", err)
+	}
+	var info ServerInfo
+	for _, section := range []string{"server", "memory", "persistence"} {
+		text, err := q.client.Info(ctx, section).Result()
+		if err != nil {
+			continue
+		}
+		lines := bufio.NewScanner(strings.NewReader(text))
+		for lines.Scan() {
+			name, value, _ := strings.Cut(lines.Text(), ":")
+			switch name {
+			case "redis_version":
+				info.Version = value
+			case "maxmemory_policy":
+				info.Eviction = value
+			case "aof_enabled":
+				info.AOF = value
+			}
+		}
+	}
+	return info, nil
+}
+
+// Require refuses a server that cannot keep what redpoll promises: older than
+// 6.2, one that evicts keys (unless allowEviction), one without EVAL, or one
+// that a newer redpoll has taken over.
+func (q *Queue) Require(ctx context.Context, allowEviction bool) error {
+	info, err := q.Info(ctx)
+	if err != nil {
+		return err
+	}
+	if info.Version != "" && !atLeast(info.Version, 6, 2) {
+		return fmt.Errorf("redis %s is too old: redpoll needs 6.2 or newer", info.Version)
+	}
+	if info.Eviction != "" && info.Eviction != "noeviction" && !allowEviction {
+		return fmt.Errorf("redis evicts keys (maxmemory-policy %s): checks would be lost; "+
+			"run CONFIG SET maxmemory-policy noeviction, or start with -allow-eviction", info.Eviction)
+	}
+	if err := q.client.Eval(ctx, "return 1", []string{q.KeyMeta()}).Err(); err != nil {
+		return fmt.Errorf("redis refuses scripts: redpoll needs EVAL: %w", err)
+	}
+	return q.enterSchema(ctx)
+}
+
+func (q *Queue) enterSchema(ctx context.Context) error {
+	err := q.client.HSetNX(ctx, q.KeyMeta(), "schema", Schema).Err()
+	if err != nil {
+		return fmt.Errorf("write %s: %w", q.KeyMeta(), err)
+	}
+	have, err := q.client.HGet(ctx, q.KeyMeta(), "schema").Int()
+	switch {
+	case errors.Is(err, redis.Nil):
+		return nil
+	case err != nil:
+		return fmt.Errorf("read schema of %s: %w", q.KeyMeta(), err)
+	case have > Schema:
+		return fmt.Errorf("%s says schema %d, this binary knows %d: a newer redpoll runs here, upgrade this one", q.KeyMeta(), have, Schema)
+	}
+	return nil
+}
+
+// atLeast compares the first two numbers of a version.
+func atLeast(version string, major, minor int) bool {
+	parts := strings.SplitN(version, ".", 3)
+	if len(parts) < 2 {
+		return false
+	}
+	a, errA := strconv.Atoi(parts[0])
+	b, errB := strconv.Atoi(parts[1])
+	if errA != nil || errB != nil {
+		return true // a version scheme that we do not know
+	}
+	return a > major || (a == major && b >= minor)
+}

@@ -1,0 +1,57 @@
+package redisqueue
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/redpoll/redpoll/pkg/check"
+)
+
+// Specs reads what a lane holds of checks, one answer for each id.
+func (q *Queue) Specs(ctx context.Context, lane check.Lane, ids []string) ([]check.Stored, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	pipe := q.client.Pipeline()
+	specs := pipe.HMGet(ctx, q.KeySpecs(lane), ids...)
+	lasts := pipe.HMGet(ctx, q.KeyLast(lane), ids...)
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, fmt.Errorf("read specs of lane %s: %w", lane, err)
+	}
+	out := make([]check.Stored, len(ids))
+	for i, id := range ids {
+		out[i] = check.Stored{ID: id, Spec: toText(specs.Val()[i]), Last: toText(lasts.Val()[i])}
+	}
+	return out, nil
+}
+
+// ScanSpecs reads a page of the registry, about count specs; cursor is 0 at
+// the start, next is 0 at the end. A spec may come twice.
+func (q *Queue) ScanSpecs(ctx context.Context, lane check.Lane, cursor uint64, count int) (specs []check.Stored, next uint64, err error) {
+	pairs, next, err := q.client.HScan(ctx, q.KeySpecs(lane), cursor, "", int64(count)).Result()
+	if err != nil {
+		return nil, 0, fmt.Errorf("scan specs of lane %s: %w", lane, err)
+	}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		specs = append(specs, check.Stored{ID: pairs[i], Spec: pairs[i+1]})
+	}
+	return specs, next, nil
+}
+
+// PutSpec writes a spec that stands in the wrong lane into the lane where it
+// belongs, unless there is one, and DropSpec takes it out of the wrong one, if
+// it is still the same text. Repair adopts it in its new place.
+func (q *Queue) PutSpec(ctx context.Context, lane check.Lane, id, spec string) (bool, error) {
+	put, err := q.client.HSetNX(ctx, q.KeySpecs(lane), id, spec).Result()
+	if err != nil {
+		return false, fmt.Errorf("put spec %s into lane %s: %w", id, lane, err)
+	}
+	return put, nil
+}
+
+var dropScript = script("drop")
+
+// DropSpec removes a spec if its text is still spec.
+func (q *Queue) DropSpec(ctx context.Context, lane check.Lane, id, spec string) error {
+	return q.run(ctx, dropScript, "drop", []string{q.KeySpecs(lane)}, id, spec).Err()
+}

@@ -1,0 +1,70 @@
+package redisqueue
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/redpoll/redpoll/pkg/check"
+)
+
+// EnterZone writes a zone with one lane into the list of zones, unless it
+// stands there.
+func (q *Queue) EnterZone(ctx context.Context, zone string) error {
+	if err := q.client.HSetNX(ctx, q.KeyZones(), zone, "1 1").Err(); err != nil {
+		return fmt.Errorf("enter zone %s into %s: %w", zone, q.KeyZones(), err)
+	}
+	return nil
+}
+
+// Zones reads the list of zones. Its entries are "version partitions".
+func (q *Queue) Zones(ctx context.Context) (map[string]check.Zone, error) {
+	all, err := q.client.HGetAll(ctx, q.KeyZones()).Result()
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", q.KeyZones(), err)
+	}
+	zones := make(map[string]check.Zone, len(all))
+	for name, text := range all {
+		version, parts, _ := strings.Cut(text, " ")
+		v, errV := strconv.Atoi(version)
+		p, errP := strconv.Atoi(parts)
+		if errV != nil || errP != nil || p < 1 {
+			return nil, fmt.Errorf("zone %s in %s: %.40q: want a version and a number of partitions", name, q.KeyZones(), text)
+		}
+		zones[name] = check.Zone{Version: v, Partitions: p}
+	}
+	return zones, nil
+}
+
+// Lanes lists the lanes of the named zones, of all zones without a name, in
+// order. A zone that is not in the list has one lane.
+func (q *Queue) Lanes(ctx context.Context, names ...string) ([]check.Lane, error) {
+	zones, err := q.Zones(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(names) == 0 {
+		for name := range zones {
+			names = append(names, name)
+		}
+		slices.Sort(names)
+	}
+	var lanes []check.Lane
+	for _, name := range names {
+		for part := range max(zones[name].Partitions, 1) {
+			lanes = append(lanes, check.Lane{Zone: name, Part: part})
+		}
+	}
+	return lanes, nil
+}
+
+// LaneOf tells which lane a check belongs to.
+func (q *Queue) LaneOf(ctx context.Context, zone, id string) (check.Lane, error) {
+	zones, err := q.Zones(ctx)
+	if err != nil {
+		return check.Lane{}, err
+	}
+	return check.Lane{Zone: zone, Part: check.Partition(id, max(zones[zone].Partitions, 1))}, nil
+}
