@@ -20,25 +20,16 @@ const (
 	sweepEnd
 )
 
-// SweepCursor is where a sweep goes on; the zero value is its start.
-type SweepCursor struct {
-	part   int
-	cursor uint64
-}
-
-// Done tells that the sweep has seen everything.
-func (c SweepCursor) Done() bool { return c.part == sweepEnd }
-
 // Sweep looks at one page of records, due times or last records for what has
 // no spec any more. FindingVanished and FindingDone are the caller's to remove.
-func (q *Queue) Sweep(ctx context.Context, lane check.Lane, c SweepCursor, count int, mend bool) ([]check.Finding, SweepCursor, error) {
+func (q *Queue) Sweep(ctx context.Context, lane check.Lane, c check.SweepCursor, count int, mend bool) ([]check.Finding, check.SweepCursor, error) {
 	ids, cursor, err := q.sweepPage(ctx, lane, c, count)
 	if err != nil {
 		return nil, c, err
 	}
-	next := SweepCursor{part: c.part, cursor: cursor}
+	next := check.SweepCursor{Part: c.Part, Cursor: cursor}
 	if cursor == 0 {
-		next = SweepCursor{part: c.part + 1}
+		next = check.SweepCursor{Part: c.Part + 1, Done: c.Part+1 >= sweepEnd}
 	}
 	if len(ids) == 0 {
 		return nil, next, nil
@@ -64,17 +55,17 @@ func (q *Queue) Sweep(ctx context.Context, lane check.Lane, c SweepCursor, count
 }
 
 // sweepPage reads ids; a scan answers with pairs of which the first is the id.
-func (q *Queue) sweepPage(ctx context.Context, lane check.Lane, c SweepCursor, count int) ([]string, uint64, error) {
+func (q *Queue) sweepPage(ctx context.Context, lane check.Lane, c check.SweepCursor, count int) ([]string, uint64, error) {
 	var pairs []string
 	var cursor uint64
 	var err error
-	switch c.part {
+	switch c.Part {
 	case sweepRuns:
-		pairs, cursor, err = q.client.HScan(ctx, q.KeyRuns(lane), c.cursor, "", int64(count)).Result()
+		pairs, cursor, err = q.client.HScan(ctx, q.KeyRuns(lane), c.Cursor, "", int64(count)).Result()
 	case sweepDue:
-		pairs, cursor, err = q.client.ZScan(ctx, q.KeyDue(lane), c.cursor, "", int64(count)).Result()
+		pairs, cursor, err = q.client.ZScan(ctx, q.KeyDue(lane), c.Cursor, "", int64(count)).Result()
 	case sweepLast:
-		pairs, cursor, err = q.client.HScan(ctx, q.KeyLast(lane), c.cursor, "", int64(count)).Result()
+		pairs, cursor, err = q.client.HScan(ctx, q.KeyLast(lane), c.Cursor, "", int64(count)).Result()
 	}
 	if err != nil {
 		return nil, 0, fmt.Errorf("sweep lane %s: %w", lane, err)
