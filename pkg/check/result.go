@@ -104,6 +104,7 @@ type Last struct {
 	Since int64 `json:"since"`
 	// Fails counts the consecutive results that were not OK.
 	Fails int `json:"fails,omitempty"`
-	// Incident is the open incident, nil when there is none.
+	// Incident is the open incident, or the one that this very run resolved
+	// (Resolved is set then); nil when there is none. See Open.
 	Incident *Incident `json:"incident,omitempty"`
 }

@@ -2,6 +2,7 @@ package check
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 )
 
@@ -53,8 +54,18 @@ type Duration time.Duration
 // D gives the time.Duration.
 func (d Duration) D() time.Duration { return time.Duration(d) }
 
-// String writes the duration as Go does, without trailing zero units.
-func (d Duration) String() string { return time.Duration(d).String() }
+// String writes the duration as Go does, without trailing zero units: 1m, not
+// 1m0s.
+func (d Duration) String() string {
+	s := time.Duration(d).String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
 
 // MarshalText writes the duration as Go does.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }

@@ -1,0 +1,92 @@
+package check
+
+import "time"
+
+// How late is too late, and how long a missed run may be waited for.
+const (
+	skipAfter  = 10 * time.Second
+	skipWithin = 10 * time.Minute
+	// DefaultRetry is the pace of soft retries of a one-shot that sets no
+	// retry_every: it has no schedule to fall back to.
+	DefaultRetry = 10 * time.Second
+	// maxMissed bounds the count of missed slots of a cron schedule, which
+	// have to be walked one by one.
+	maxMissed = 1000
+)
+
+// First gives the first due time of a new check: now, or with spread the
+// first slot of its schedule. A one-shot waits for its time in any case. The
+// zero time means never: the check is not valid.
+func First(c *Check, now time.Time, spread bool) time.Time {
+	s, err := c.Schedule()
+	if err != nil {
+		return time.Time{}
+	}
+	next := s.Next(now)
+	if _, once := s.(At); once {
+		if next.IsZero() {
+			return now
+		}
+		return next
+	}
+	if spread {
+		return next
+	}
+	return now
+}
+
+// NextDue gives the due time that follows a run: the first slot after now, or
+// for a soft result (Last.Soft) the first planned + k*retry_every after now
+// when that is sooner. missed counts the slots that passed since planned:
+// they are not made up. A zero due means never again.
+func NextDue(c *Check, s Schedule, planned, now time.Time, soft bool) (due time.Time, missed int) {
+	if now.Before(planned) {
+		now = planned
+	}
+	due, missed = s.Next(now), missedSlots(s, planned, now)
+	if !soft {
+		return due, missed
+	}
+	retry := c.RetryEvery.D()
+	if _, once := s.(At); once && retry == 0 {
+		retry = DefaultRetry
+	}
+	if retry <= 0 {
+		return due, missed
+	}
+	again := Every{retry, time.Duration(mod(planned.UnixMilli(), max(1, retry.Milliseconds()))) * time.Millisecond}.Next(now)
+	if due.IsZero() || again.Before(due) {
+		due = again
+	}
+	return due, missed
+}
+
+// missedSlots counts the slots in (planned, now].
+func missedSlots(s Schedule, planned, now time.Time) int {
+	if e, ok := s.(Every); ok {
+		return int(e.between(planned.UnixMilli(), now.UnixMilli()))
+	}
+	n := 0
+	for t := s.Next(planned); !t.IsZero() && !t.After(now) && n < maxMissed; t = s.Next(t) {
+		n++
+	}
+	return n
+}
+
+// Skip says whether a run that was planned more than 10 s ago is better left
+// out, since the next slot is at most 10 minutes away.
+func Skip(_ *Check, s Schedule, planned, now time.Time) bool {
+	if now.Sub(planned) <= skipAfter {
+		return false
+	}
+	next := s.Next(now)
+	return !next.IsZero() && next.Sub(now) <= skipWithin
+}
+
+// Quarantine gives the next due time of a check that has cost its crashes-th
+// worker (3 or more): the first slot that is at least 5 minutes away, 10 for
+// the next crash, doubling up to an hour. Zero: the schedule has no such slot.
+func Quarantine(crashes int, s Schedule, now time.Time) time.Time {
+	wait := min(5*time.Minute<<min(max(crashes-3, 0), 4), time.Hour)
+	return s.Next(now.Add(wait - time.Millisecond))
+}

@@ -1,0 +1,166 @@
+package check
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Op is what a Request asks for.
+type Op string
+
+// The operations of the intake.
+const (
+	OpSet    Op = "set"
+	OpDelete Op = "delete"
+	OpPause  Op = "pause"
+	OpResume Op = "resume"
+	OpRun    Op = "run"
+	OpAck    Op = "ack"
+)
+
+// Request is an entry of the intake, read and valid in itself.
+type Request struct {
+	Op Op
+	// Zone and ID name the check.
+	Zone, ID string
+	// Check is the whole spec, for OpSet only; it is valid.
+	Check *Check
+	// Spread puts the first run of a new check on its grid ("first spread").
+	Spread bool
+	// Incident is the incident that OpAck names; empty means the one that is
+	// open on the check.
+	Incident string
+	// By, Comment and Until (zero: without end) belong to OpAck.
+	By, Comment string
+	Until       time.Time
+}
+
+// opFields lists the fields of the requests other than set.
+var opFields = map[Op][]string{
+	OpDelete: {"op", "id", "zone"},
+	OpPause:  {"op", "id", "zone"},
+	OpResume: {"op", "id", "zone"},
+	OpRun:    {"op", "id", "zone"},
+	OpAck:    {"op", "id", "zone", "incident", "by", "comment", "until"},
+}
+
+// ParseRequest reads the fields of an intake entry: the flat fields of a spec
+// (params.x, params.a.b, labels.x and meta.x fill the maps, a value that
+// begins with { or [ is JSON), or the whole spec in the field spec. What it
+// returns with an error names the check as far as that could be read, for the
+// verdict.
+func ParseRequest(fields map[string]string) (Request, error) {
+	r := Request{Op: OpSet, Zone: DefaultZone, ID: fields["id"]}
+	if !validID(r.ID) {
+		r.ID = ""
+	}
+	if validZone(fields["zone"]) {
+		r.Zone = fields["zone"]
+	}
+	if err := wellFormed(fields); err != nil {
+		return r, err
+	}
+	if op, ok := fields["op"]; ok {
+		r.Op = Op(op)
+	}
+	if r.Op == OpSet {
+		err := r.set(fields)
+		return r, err
+	}
+	allowed, ok := opFields[r.Op]
+	if !ok {
+		ops := []string{"set", "delete", "pause", "resume", "run", "ack"}
+		msg := quoteShort(string(r.Op)) + ": want one of " + strings.Join(ops, ", ")
+		if near := Nearest(string(r.Op), ops); near != "" {
+			msg += ", did you mean " + near + "?"
+		}
+		r.Op = ""
+		return r, fieldErr("op", msg)
+	}
+	var f faults
+	for _, name := range keys(fields) {
+		switch {
+		case slices.Contains(allowed, name):
+		case knownFlat(name):
+			f.addf(joinPath("", name), "does not go with op %s", r.Op)
+		default:
+			f.add(unknownField("", name, allowed))
+		}
+	}
+	if r.Op == OpAck {
+		f.add(r.ack(fields))
+	}
+	r.target(fields, &f)
+	return r, f.err()
+}
+
+// wellFormed refuses what no request may contain.
+func wellFormed(fields map[string]string) error {
+	size := 0
+	for name, value := range fields {
+		size += len(name) + len(value)
+		if !utf8.ValidString(name) || !utf8.ValidString(value) {
+			return fieldErr(joinPath("", strings.ToValidUTF8(name, "?")), "is not valid UTF-8")
+		}
+		if hasControl(name, "") {
+			return fieldErr(joinPath("", name), "control characters are not allowed in a name")
+		}
+		if hasControl(value, "\t\r\n") {
+			return fieldErr(joinPath("", name), "control characters are not allowed")
+		}
+	}
+	if size > 2*MaxSpec {
+		return fieldErr("", fmt.Sprintf("%d bytes: a spec has at most %d", size, MaxSpec))
+	}
+	return nil
+}
+
+// target reads the check that a request names.
+func (r *Request) target(fields map[string]string, f *faults) {
+	if zone, ok := fields["zone"]; ok && !validZone(zone) {
+		f.addf("zone", "%s: want 1 to 32 of a-z 0-9 -", quoteShort(zone))
+	}
+	switch id, ok := fields["id"]; {
+	case ok && !validID(id):
+		f.addf("id", "%s: want 1 to 128 of A-Z a-z 0-9 . _ : -", quoteShort(id))
+	case !ok && r.Op == OpAck && r.ID == "" && fields["incident"] == "":
+		f.addf("incident", "is missing: want the incident's id, or id (and zone) of its check")
+	case !ok && r.ID == "" && r.Op != OpAck:
+		f.addf("id", "is missing")
+	}
+}
+
+// ack reads the fields of an acknowledgement.
+func (r *Request) ack(fields map[string]string) error {
+	var f faults
+	r.By, r.Comment = fields["by"], fields["comment"]
+	for name, limit := range map[string]int{"by": 128, "comment": MaxLabelValue} {
+		if len(fields[name]) > limit {
+			f.addf(name, "%d bytes: want at most %d", len(fields[name]), limit)
+		}
+	}
+	if text, ok := fields["until"]; ok {
+		until, err := time.Parse(time.RFC3339, text)
+		if err != nil {
+			f.addf("until", "%s: want a time such as 2030-01-31T12:00:00Z", quoteShort(text))
+		}
+		r.Until = until
+	}
+	text, ok := fields["incident"]
+	if !ok {
+		return f.err()
+	}
+	zone, id, _, err := ParseIncidentID(text)
+	switch {
+	case err != nil:
+		f.addf("incident", "%s: want zone/check/milliseconds", quoteShort(text))
+	case fields["id"] != "" && fields["id"] != id, fields["zone"] != "" && fields["zone"] != zone:
+		f.addf("incident", "%s is of another check than id and zone say", text)
+	default:
+		r.Incident, r.Zone, r.ID = text, zone, id
+	}
+	return f.err()
+}
