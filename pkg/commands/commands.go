@@ -4,6 +4,7 @@ package commands
 
 import (
 	"github.com/redpoll/redpoll/pkg/check"
+	"github.com/redpoll/redpoll/pkg/commands/tcp"
 )
 
 // Builtin gives the commands with default tools: what a scheduler needs to
@@ -13,5 +14,7 @@ func Builtin() check.Commands { return BuiltinWith(Tools{}) }
 // BuiltinWith gives the commands with a worker's tools. The map is new for
 // every caller, who may add to it.
 func BuiltinWith(t Tools) check.Commands {
-	return check.Commands{}
+	return check.Commands{
+		"tcp": check.Typed(tcp.Defaults(), tcp.New(t)),
+	}
 }
