@@ -19,6 +19,18 @@ func (q *Queue) EnterZone(ctx context.Context, zone string) error {
 	return nil
 }
 
+// RestoreZone writes a zone back as it was known before the list of zones was
+// lost, or lost and entered anew by a worker. A zone of a higher version stays.
+func (q *Queue) RestoreZone(ctx context.Context, zone string, z check.Zone) error {
+	err := q.run(ctx, zoneScript, "restore zone", []string{q.KeyZones()}, zone, z.Version, z.Partitions).Err()
+	if err != nil {
+		return fmt.Errorf("zone %s: %w", zone, err)
+	}
+	return nil
+}
+
+var zoneScript = script("zone")
+
 // Zones reads the list of zones. Its entries are "version partitions".
 func (q *Queue) Zones(ctx context.Context) (map[string]check.Zone, error) {
 	all, err := q.client.HGetAll(ctx, q.KeyZones()).Result()
