@@ -1,0 +1,169 @@
+package scheduler
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/redpoll/redpoll/pkg/check"
+)
+
+const (
+	// lockTTL is how long the queue's lock of the intake lasts; lockSlack is
+	// left of it when repair still begins something.
+	lockTTL   = 2 * time.Second
+	lockSlack = 500 * time.Millisecond
+	// lockRetry is how often another scheduler asks for the lock.
+	lockRetry = 500 * time.Millisecond
+	// intakeBlock bounds one wait for requests, and so how long a stop takes.
+	intakeBlock = 500 * time.Millisecond
+	// pendingRetry is how often requests are tried again that could not be
+	// applied, since their lane did not answer.
+	pendingRetry = time.Second
+	// maxIntakeBytes is what one read of the intake should stay below.
+	maxIntakeBytes = 4 << 20
+)
+
+// intakeState is what the intake loop knows between two reads.
+type intakeState struct {
+	count int       // entries to read at once
+	dirty bool      // there may be pending entries
+	tried time.Time // when they were tried last
+}
+
+// takeIn applies the intake while this scheduler holds its lock.
+func (s *Scheduler) takeIn(ctx, work context.Context) {
+	t := s.trouble("intake")
+	st := intakeState{count: s.cfg.Batch}
+	defer s.unlockIntake(work)
+	for ctx.Err() == nil {
+		mine, err := s.lockIntake(work)
+		switch {
+		case err != nil:
+			t.failed(ctx, err)
+			continue
+		case !mine:
+			st.dirty = true // its holder may die with some in hand
+			t.passed(ctx)
+			pause(ctx, jitter(lockRetry))
+			continue
+		}
+		if err := s.takeInOnce(ctx, work, &st); err != nil {
+			st.dirty = true
+			t.failed(ctx, err)
+			continue
+		}
+		t.passed(ctx)
+	}
+}
+
+// lockIntake takes or renews the lock and notes until when it is ours.
+func (s *Scheduler) lockIntake(ctx context.Context) (bool, error) {
+	until := time.Now().Add(lockTTL - lockSlack)
+	mine, err := s.q.IntakeLock(ctx, s.owner)
+	if err != nil || !mine {
+		s.held.Store(0)
+		return false, err
+	}
+	if s.held.Swap(until.UnixNano()) == 0 {
+		s.log.InfoContext(ctx, "this scheduler applies the intake now")
+	}
+	return true, nil
+}
+
+// unlockIntake lets another scheduler go on at once. Where it does not succeed
+// the lock ends by itself.
+func (s *Scheduler) unlockIntake(ctx context.Context) {
+	if s.held.Swap(0) == 0 {
+		return
+	}
+	if err := s.q.IntakeUnlock(ctx, s.owner); err != nil {
+		s.log.WarnContext(ctx, "intake lock stays until it ends", "err", err)
+	}
+}
+
+// holdsLock tells whether the intake's lock is surely ours.
+func (s *Scheduler) holdsLock() bool { return time.Now().UnixNano() < s.held.Load() }
+
+// takeInOnce applies what is pending, when there may be something, and then a
+// page of new requests.
+func (s *Scheduler) takeInOnce(ctx, work context.Context, st *intakeState) error {
+	if st.dirty && time.Since(st.tried) >= pendingRetry {
+		st.tried = time.Now()
+		left, err := s.takePending(ctx, work, st.count)
+		if err != nil {
+			return err
+		}
+		st.dirty = left
+	}
+	entries, err := s.q.IntakeNew(work, st.count, intakeBlock)
+	if err != nil {
+		return err
+	}
+	st.count = nextCount(entries, s.cfg.Batch)
+	left, err := s.apply(work, entries)
+	st.dirty = st.dirty || left
+	return err
+}
+
+// takePending applies every entry that was delivered and not done: to this
+// scheduler or, as they share a consumer, to one that died.
+func (s *Scheduler) takePending(ctx, work context.Context, count int) (left bool, err error) {
+	after := "0-0"
+	for ctx.Err() == nil {
+		entries, err := s.q.IntakePending(work, after, count)
+		if err != nil {
+			return true, err
+		}
+		if len(entries) == 0 {
+			return left, nil
+		}
+		after = entries[len(entries)-1].EntryID
+		some, err := s.apply(work, entries)
+		if err != nil {
+			return true, err
+		}
+		left = left || some
+		if _, err := s.lockIntake(work); err != nil {
+			return true, err
+		}
+	}
+	return true, nil
+}
+
+// nextCount is how many entries to read next, so that giant ones do not fill
+// the memory.
+func nextCount(entries []check.IntakeEntry, most int) int {
+	size := 0
+	for _, e := range entries {
+		for k, v := range e.Fields {
+			size += len(k) + len(v)
+		}
+	}
+	if size <= maxIntakeBytes {
+		return most
+	}
+	return max(1, len(entries)*maxIntakeBytes/size)
+}
+
+// conclude logs verdicts and takes their requests out of the intake.
+func (s *Scheduler) conclude(ctx context.Context, verdicts []check.Verdict) error {
+	if len(verdicts) == 0 {
+		return nil
+	}
+	if err := s.q.IntakeDone(ctx, verdicts); err != nil {
+		return err
+	}
+	for _, v := range verdicts {
+		if v.Verdict == "" {
+			continue
+		}
+		s.hooks.Verdict(v)
+		level := slog.LevelDebug
+		if v.Verdict == check.VerdictRejected {
+			level = slog.LevelInfo
+		}
+		s.log.Log(ctx, level, "request", "entry", v.Entry, "zone", v.Zone, "check", v.ID, "op", v.Op, "verdict", v.Verdict, "reason", v.Reason)
+	}
+	return nil
+}

@@ -1,0 +1,88 @@
+package scheduler
+
+import (
+	"context"
+	"time"
+
+	"github.com/redpoll/redpoll/pkg/check"
+)
+
+// Queue is what a Scheduler needs of Redis; *redisqueue.Queue is one. All of
+// it is safe for concurrent use and safe to repeat.
+type Queue interface {
+	Lanes
+	Intake
+	Registry
+	Mender
+}
+
+// Lanes moves due checks to the workers.
+type Lanes interface {
+	// Zones lists the zones there are. RestoreZone writes one back as it was,
+	// unless the list has a newer version of it.
+	Zones(ctx context.Context) (map[string]check.Zone, error)
+	RestoreZone(ctx context.Context, zone string, z check.Zone) error
+	// Prepare creates a lane's stream and consumer group.
+	Prepare(ctx context.Context, lane check.Lane) error
+	// Dispatch moves at most limit due checks of a lane to its workers.
+	Dispatch(ctx context.Context, lane check.Lane, limit int) (check.Dispatched, error)
+	Stats(ctx context.Context, lane check.Lane) (check.Stats, error)
+}
+
+// Intake is the stream of requests.
+type Intake interface {
+	// IntakeLock takes or renews the right to apply the intake, for 2 s.
+	IntakeLock(ctx context.Context, owner string) (bool, error)
+	IntakeUnlock(ctx context.Context, owner string) error
+	// IntakePending reads entries behind the given id that were delivered and
+	// not done, IntakeNew others, for which it waits up to block.
+	IntakePending(ctx context.Context, after string, count int) ([]check.IntakeEntry, error)
+	IntakeNew(ctx context.Context, count int, block time.Duration) ([]check.IntakeEntry, error)
+	// IntakeDone logs the verdicts in order and takes their entries out.
+	IntakeDone(ctx context.Context, verdicts []check.Verdict) error
+}
+
+// Registry is what should run. Its answers stand in the order of what was
+// asked for.
+type Registry interface {
+	Now(ctx context.Context) (int64, error)
+	EnterZone(ctx context.Context, zone string) error
+	// Workers gives the heartbeats of the last hour.
+	Workers(ctx context.Context) ([]check.Heartbeat, error)
+	Specs(ctx context.Context, lane check.Lane, ids []string) ([]check.Stored, error)
+
+	Adopt(ctx context.Context, lane check.Lane, adoptions []check.Adoption) ([]check.AdoptOutcome, error)
+	Remove(ctx context.Context, lane check.Lane, removal check.Removal) (check.AdoptOutcome, error)
+	RunNow(ctx context.Context, lane check.Lane, id, rev string) (check.AdoptOutcome, error)
+	// Incident gives the text of an incident, empty when there is none. Ack
+	// answers AdoptConflict when it is another one by then.
+	Incident(ctx context.Context, lane check.Lane, id string) (string, error)
+	Ack(ctx context.Context, lane check.Lane, id, incident, ack, change string) (check.AdoptOutcome, error)
+}
+
+// Mender finds and mends what is not as the registry wants it.
+type Mender interface {
+	// ScanSpecs gives about count specs; the pass is over when next is 0.
+	ScanSpecs(ctx context.Context, lane check.Lane, cursor uint64, count int) (specs []check.Stored, next uint64, err error)
+	// Repair verifies the items and mends what it can.
+	Repair(ctx context.Context, lane check.Lane, items []check.RepairItem, mend bool) ([]check.Finding, error)
+	// Sweep looks at a page of what is left of checks without a spec. The pass
+	// begins with the zero cursor and goes on until the next one is Done.
+	Sweep(ctx context.Context, lane check.Lane, c check.SweepCursor, count int, mend bool) ([]check.Finding, check.SweepCursor, error)
+	// PutSpec writes a text into the registry unless the id has one there.
+	PutSpec(ctx context.Context, lane check.Lane, id, text string) (bool, error)
+	// DropSpec takes a text out if it still stands there.
+	DropSpec(ctx context.Context, lane check.Lane, id, text string) error
+	Cleaner
+}
+
+// Cleaner clears what is left of workers and incidents.
+type Cleaner interface {
+	// DropWorkers removes heartbeats.
+	DropWorkers(ctx context.Context, names ...string) error
+	// DropConsumers removes consumers of a lane that have nothing pending and
+	// were idle for longer than idle.
+	DropConsumers(ctx context.Context, lane check.Lane, idle time.Duration) (int, error)
+	// DropResolved removes incidents that were resolved before a time, unix ms.
+	DropResolved(ctx context.Context, lane check.Lane, before int64) (int, error)
+}

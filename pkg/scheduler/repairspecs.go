@@ -1,0 +1,162 @@
+package scheduler
+
+import (
+	"context"
+	"time"
+
+	"github.com/redpoll/redpoll/pkg/check"
+)
+
+// repairSpecs verifies a page of the registry and gives the cursor of the next.
+func (s *Scheduler) repairSpecs(ctx context.Context, p *pass) (next uint64, err error) {
+	specs, next, err := s.q.ScanSpecs(ctx, p.lane, p.cursor, p.count)
+	if err != nil {
+		return 0, err
+	}
+	p.count = nextPage(specs, p.count)
+	ms, err := s.q.Now(ctx)
+	if err != nil {
+		return 0, err
+	}
+	now := time.UnixMilli(ms)
+	for len(specs) > 0 { // a small hash comes in one piece, whatever its size
+		page := specs[:min(len(specs), pageSize)]
+		specs = specs[len(page):]
+		if err := s.verify(ctx, p.lane, page, now); err != nil {
+			return 0, err
+		}
+	}
+	return next, nil
+}
+
+// nextPage is how many specs to ask for, so that large ones make small pages.
+func nextPage(specs []check.Stored, count int) int {
+	size := 0
+	for _, st := range specs {
+		size += len(st.Spec)
+	}
+	switch {
+	case size > pageBytes:
+		return max(count/2, 10)
+	case size < pageBytes/2:
+		return min(count*2, pageSize)
+	}
+	return count
+}
+
+// verify has the queue compare specs with their records, and does what the
+// queue cannot: adopt what was written by hand, and find places.
+func (s *Scheduler) verify(ctx context.Context, lane check.Lane, specs []check.Stored, now time.Time) error {
+	items := make([]check.RepairItem, len(specs))
+	texts := make(map[string]check.Stored, len(specs))
+	for i, st := range specs {
+		sha := check.SHA(st.Spec)
+		items[i] = check.RepairItem{ID: st.ID, SHA: sha, Ahead: s.repairs.horizons.ahead(sha, st.Spec, now)}
+		texts[st.ID] = st
+	}
+	findings, err := s.q.Repair(ctx, lane, items, true)
+	if err != nil {
+		return err
+	}
+	var hand []check.Stored
+	var place []check.RepairItem
+	for _, f := range findings {
+		st := texts[f.ID]
+		switch {
+		case !f.Open:
+			s.found(ctx, lane, f)
+		case f.Kind == check.FindingNew || f.Kind == check.FindingHand:
+			hand = append(hand, st)
+		default:
+			if it, ok := s.placed(st, now); ok {
+				place = append(place, it)
+			}
+		}
+	}
+	if err := s.place(ctx, lane, place); err != nil {
+		return err
+	}
+	return s.adoptFound(ctx, lane, hand, now)
+}
+
+// placed says where a check goes that has lost its place: to its next slot.
+func (s *Scheduler) placed(st check.Stored, now time.Time) (check.RepairItem, bool) {
+	c, err := check.Parse([]byte(st.Spec))
+	if err != nil {
+		return check.RepairItem{}, false
+	}
+	sha := check.SHA(st.Spec)
+	return check.RepairItem{
+		ID: st.ID, SHA: sha, Ahead: s.repairs.horizons.ahead(sha, st.Spec, now), Place: check.First(c, now, true).UnixMilli(),
+	}, true
+}
+
+func (s *Scheduler) place(ctx context.Context, lane check.Lane, items []check.RepairItem) error {
+	if len(items) == 0 {
+		return nil
+	}
+	findings, err := s.q.Repair(ctx, lane, items, true)
+	for _, f := range findings {
+		if !f.Open {
+			s.found(ctx, lane, f)
+		}
+	}
+	return err
+}
+
+// maxHorizons bounds the memory of horizons, about 100 bytes each.
+const maxHorizons = 200_000
+
+// horizons remember how far ahead the checks of a text may be due, so that a
+// pass does not parse every spec anew. The zero value is ready.
+type horizons struct{ bySHA map[string]horizon }
+
+type horizon struct {
+	period int64 // ms, of a grid; 0: limit and until hold
+	limit  int64 // the latest due time, unix ms; 0: any
+	until  int64 // when that has to be found anew, unix ms
+}
+
+// ahead gives how far in the future a check may be due, ms; 0 for any time.
+func (h *horizons) ahead(sha, text string, now time.Time) int64 {
+	ms := now.UnixMilli()
+	known, ok := h.bySHA[sha]
+	if !ok || known.period == 0 && known.until <= ms {
+		known = horizonOf(text, now)
+		if len(h.bySHA) >= maxHorizons || h.bySHA == nil {
+			h.bySHA = map[string]horizon{}
+		}
+		h.bySHA[sha] = known
+	}
+	switch {
+	case known.period > 0:
+		return 2 * known.period
+	case known.limit == 0:
+		return 0
+	}
+	return max(known.limit-ms, 1)
+}
+
+func horizonOf(text string, now time.Time) horizon {
+	never := horizon{until: 1 << 62}
+	c, err := check.Parse([]byte(text))
+	if err != nil {
+		return never
+	}
+	if c.Every > 0 {
+		return horizon{period: c.Every.D().Milliseconds()}
+	}
+	schedule, err := c.Schedule()
+	if err != nil {
+		return never
+	}
+	first := schedule.Next(now)
+	if first.IsZero() {
+		return never // a one-shot that is due, or retried
+	}
+	second := schedule.Next(first)
+	if second.IsZero() {
+		second = first.Add(time.Second)
+	}
+	return horizon{limit: second.UnixMilli(), until: first.UnixMilli()}
+}

@@ -1,0 +1,97 @@
+package scheduler
+
+import (
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/redpoll/redpoll/pkg/check"
+)
+
+// Bounds of the texts in a verdict, bytes.
+const (
+	maxWord   = 128
+	maxReason = 2 << 10
+)
+
+// request is an entry of the intake on its way to a verdict.
+type request struct {
+	entry string
+	req   check.Request
+	// canonical is the text of req.Check.
+	canonical string
+	lane      check.Lane
+	warnings  []string
+	// verdict is open while its Verdict is empty and left is false.
+	verdict check.Verdict
+	// left: the lane does not answer, the entry stays in the intake.
+	left bool
+}
+
+func (r *request) open() bool { return r.verdict.Verdict == "" && !r.left }
+
+func (r *request) reject(reason string) {
+	r.verdict.Verdict, r.verdict.Reason = check.VerdictRejected, clean(reason, maxReason)
+}
+
+func (r *request) accept() {
+	r.verdict.Verdict = check.VerdictAccepted
+	r.verdict.Reason = clean(strings.Join(r.warnings, "; "), maxReason)
+}
+
+// conclude makes a verdict of what the queue answered; false for a conflict,
+// which has to be tried again.
+func (r *request) conclude(out check.AdoptOutcome) bool {
+	switch out {
+	case check.AdoptNew, check.AdoptChanged, check.AdoptRepeated:
+		r.accept()
+	case check.AdoptUnchanged:
+		r.accept()
+		r.verdict.Verdict = check.VerdictUnchanged
+	case check.AdoptOlder:
+		r.reject("a newer request for this check was applied before")
+	case check.AdoptMissing:
+		r.reject("there is no check " + r.req.ID + " in zone " + r.req.Zone)
+	case check.AdoptPaused:
+		r.reject("the check is paused: resume it first")
+	case check.AdoptConflict:
+		return false
+	case check.AdoptBad:
+		r.reject("the run record of the check is damaged: send the request again when repair has mended it, in about 10 s")
+	default:
+		r.reject("the queue answered " + strconv.Quote(string(out)))
+	}
+	return true
+}
+
+// clean makes a text fit for the log: valid UTF-8, one line, at most limit bytes.
+func clean(text string, limit int) string {
+	text = strings.ToValidUTF8(text, "\uFFFD")
+	text = strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n':
+			return ';'
+		case unicode.IsControl(r):
+			return '\uFFFD'
+		}
+		return r
+	}, text)
+	if len(text) <= limit {
+		return text
+	}
+	for limit > 0 && !utf8.RuneStart(text[limit]) {
+		limit--
+	}
+	return text[:limit]
+}
+
+// entryMS gives the unix ms in an entry's id.
+func entryMS(id string) int64 {
+	ms, _, _ := strings.Cut(id, "-")
+	n, err := strconv.ParseInt(ms, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}

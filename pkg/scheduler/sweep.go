@@ -1,0 +1,51 @@
+package scheduler
+
+import (
+	"context"
+	"time"
+
+	"github.com/redpoll/redpoll/pkg/check"
+)
+
+// sweepPage looks at a page of what is left of checks without a spec, and
+// removes those that were taken out of the registry by hand or are done.
+func (s *Scheduler) sweepPage(ctx context.Context, lane check.Lane, c check.SweepCursor) (check.SweepCursor, error) {
+	findings, next, err := s.q.Sweep(ctx, lane, c, pageSize, true)
+	if err != nil {
+		return c, err
+	}
+	kinds := map[string]string{}
+	var ids []string
+	for _, f := range findings {
+		switch {
+		case f.Open && kinds[f.ID] == "":
+			kinds[f.ID] = f.Kind
+			ids = append(ids, f.ID)
+		case !f.Open && f.Kind != "expired": // a tombstone's end is nothing wrong
+			s.found(ctx, lane, f)
+		}
+	}
+	if len(ids) == 0 {
+		return next, nil
+	}
+	stored, err := s.q.Specs(ctx, lane, ids)
+	if err != nil {
+		return c, err
+	}
+	ms, err := s.q.Now(ctx)
+	if err != nil {
+		return c, err
+	}
+	for _, st := range stored {
+		out, err := s.q.Remove(ctx, lane, removal(lane, st, "", time.UnixMilli(ms)))
+		if err != nil {
+			return c, err
+		}
+		// Anything else: it came back, or ran to its end; the next pass sees.
+		gone := out == check.AdoptChanged || out == check.AdoptMissing
+		if gone && kinds[st.ID] == check.FindingVanished {
+			s.found(ctx, lane, check.Finding{ID: st.ID, Kind: check.FindingVanished})
+		}
+	}
+	return next, nil
+}
