@@ -5,6 +5,7 @@ package commands
 import (
 	"github.com/redpoll/redpoll/pkg/check"
 	"github.com/redpoll/redpoll/pkg/commands/dns"
+	"github.com/redpoll/redpoll/pkg/commands/smtp"
 	"github.com/redpoll/redpoll/pkg/commands/tcp"
 )
 
@@ -16,7 +17,8 @@ func Builtin() check.Commands { return BuiltinWith(Tools{}) }
 // every caller, who may add to it.
 func BuiltinWith(t Tools) check.Commands {
 	return check.Commands{
-		"dns": check.Typed(dns.Defaults(), dns.New(t)),
-		"tcp": check.Typed(tcp.Defaults(), tcp.New(t)),
+		"dns":  check.Typed(dns.Defaults(), dns.New(t)),
+		"smtp": check.Typed(smtp.Defaults(), smtp.New(t)),
+		"tcp":  check.Typed(tcp.Defaults(), tcp.New(t)),
 	}
 }
