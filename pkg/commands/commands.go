@@ -5,6 +5,7 @@ package commands
 import (
 	"github.com/redpoll/redpoll/pkg/check"
 	"github.com/redpoll/redpoll/pkg/commands/dns"
+	"github.com/redpoll/redpoll/pkg/commands/ping"
 	"github.com/redpoll/redpoll/pkg/commands/smtp"
 	"github.com/redpoll/redpoll/pkg/commands/tcp"
 )
@@ -19,6 +20,7 @@ func BuiltinWith(t Tools) check.Commands {
 	return check.Commands{
 		"dns":  check.Typed(dns.Defaults(), dns.New(t)),
 		"smtp": check.Typed(smtp.Defaults(), smtp.New(t)),
+		"ping": check.Typed(ping.Defaults(), ping.New(t)),
 		"tcp":  check.Typed(tcp.Defaults(), tcp.New(t)),
 	}
 }
