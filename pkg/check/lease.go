@@ -20,6 +20,8 @@ type Entry struct {
 	Lane Lane
 	SID  string // the stream entry's id
 	ID   string // the check's id
+	// Planned is when the run was due, unix ms on the Redis server's clock.
+	Planned int64
 }
 
 // Lease is the right to run one check until a deadline, and what a worker
@@ -34,9 +36,8 @@ type Lease struct {
 	Spec string
 	// Last is the check's last record, JSON, or empty.
 	Last string
-	// Planned is when the run was due, Now when the lease was given.
-	Planned int64
-	Now     int64
+	// Now is when the lease was given.
+	Now int64
 	// Crashes counts the workers that were lost while they ran this check.
 	Crashes int
 	// Reclaimed says that another worker held the lease before and let it
@@ -95,6 +96,14 @@ type LeaseRequest struct {
 	// Revs are the revisions that the worker has the specs of, one for each
 	// of Entries; empty where it has none. Nil: none at all.
 	Revs []string
+}
+
+// Rev is the revision that the worker has of the i-th entry's spec, or empty.
+func (r *LeaseRequest) Rev(i int) string {
+	if i < len(r.Revs) {
+		return r.Revs[i]
+	}
+	return ""
 }
 
 // Holding names a run that a worker holds, or with an empty Token an entry

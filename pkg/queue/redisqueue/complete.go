@@ -15,15 +15,23 @@ func (q *Queue) Complete(ctx context.Context, lane check.Lane, items []check.Com
 	if len(items) == 0 {
 		return nil, nil
 	}
-	args := make([]any, 0, 2+11*len(items))
-	args = append(args, GroupWorkers, KeepResults)
+	args := make([]any, 0, 3+7*len(items))
+	args = append(args, GroupWorkers, KeepResults, len(items))
 	for i := range items {
 		c := &items[i]
-		crashed := 0
+		args = append(args, c.SID, c.ID, c.Token, c.Rev, c.Next, c.Last, c.Event)
+	}
+	for i := range items {
+		c := &items[i]
 		if c.KeepCrashes {
-			crashed = 1
+			args = append(args, i+1, "crashed", "", "")
 		}
-		args = append(args, c.SID, c.ID, c.Token, c.Rev, c.Next, crashed, c.Last, c.Event, c.IncidentID, c.Incident, c.Change)
+		if c.IncidentID != "" {
+			args = append(args, i+1, "incident", c.IncidentID, c.Incident)
+		}
+		if c.Change != "" {
+			args = append(args, i+1, "change", "", c.Change)
+		}
 	}
 	keys := []string{
 		q.KeyReady(lane), q.KeyRuns(lane), q.KeyDue(lane), q.KeyLast(lane),

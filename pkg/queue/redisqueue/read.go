@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -64,8 +65,7 @@ func (q *Queue) Read(ctx context.Context, worker string, lanes []check.Lane, cou
 	for _, s := range found {
 		lane := byKey[s.Stream]
 		for _, m := range s.Messages {
-			id, _ := m.Values["id"].(string)
-			entries = append(entries, check.Entry{Lane: lane, SID: m.ID, ID: id})
+			entries = append(entries, entry(lane, m))
 		}
 	}
 	return entries, nil
@@ -77,4 +77,10 @@ func readBlock(block time.Duration) time.Duration {
 		return -1
 	}
 	return max(min(block, MaxBlock), time.Millisecond)
+}
+
+// entry reads a stream entry {id, due}.
+func entry(lane check.Lane, m redis.XMessage) check.Entry {
+	planned, _ := strconv.ParseInt(toText(m.Values["due"]), 10, 64)
+	return check.Entry{Lane: lane, SID: m.ID, ID: toText(m.Values["id"]), Planned: planned}
 }

@@ -102,8 +102,7 @@ func (q *Queue) entries(ctx context.Context, lane check.Lane, sids []string) ([]
 			gone = append(gone, sids[i])
 			continue
 		}
-		id, _ := cmd.Val()[0].Values["id"].(string)
-		found = append(found, check.Entry{Lane: lane, SID: sids[i], ID: id})
+		found = append(found, entry(lane, cmd.Val()[0]))
 	}
 	if len(gone) > 0 {
 		if err := q.client.XAck(ctx, key, GroupWorkers, gone...).Err(); err != nil {

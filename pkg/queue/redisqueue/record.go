@@ -41,7 +41,7 @@ func ParseRecord(text string) (Record, error) {
 	}
 	r := Record{
 		State: recordStates[w[0]], Paused: strings.Contains(w[1], "p"), Again: strings.Contains(w[1], "a"),
-		Void: strings.Contains(w[1], "v"), SID: dash(w[3]), Owner: dash(w[4]), Committed: dash(w[7]), Rev: w[8], SHA: dash(w[9]),
+		Void: strings.Contains(w[1], "v"), SID: dash(w[3]), Owner: dash(w[4]), Rev: w[7], Committed: dash(w[8]), SHA: dash(w[9]),
 	}
 	var errs [4]error
 	r.Planned, errs[0] = strconv.ParseInt(w[2], 10, 64)

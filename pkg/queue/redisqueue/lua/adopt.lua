@@ -27,13 +27,12 @@ local function adopt(id, rev, spec, sha, mode, oldsha, first, keep)
   local text = redis.call('HGET', specs, id)
   local have = text and redis.sha1hex(text) or ''
   local rec = redis.call('HGET', runs, id)
-  local state, flags, planned, sid, owner, ends, crashes, pos
-  local committed, was, oldrec = '-', '0-0', ''
+  local state, flags, planned, sid, owner, ends, crashes, was, pos
+  local committed, oldrec = '-', ''
   if rec then
-    state, flags, planned, sid, owner, ends, crashes, pos = match(rec, HEAD)
-    if not state then return 'bad' end
-    committed, was, oldrec = match(rec, TAIL, pos)
-    if not was then return 'bad' end
+    state, flags, planned, sid, owner, ends, crashes, was, pos = match(rec, HEAD)
+    if state then committed, oldrec = match(rec, TAIL, pos) end
+    if not committed then return 'bad' end
   end
 
   local hand = rev == ''
@@ -45,13 +44,13 @@ local function adopt(id, rev, spec, sha, mode, oldsha, first, keep)
   if hand then
     if have ~= sha then return 'conflict' end
     if state == 'b' and oldrec == sha then return 'unchanged' end
-    rev = rev_bump(was)
+    rev = rev_bump(was or '0-0')
   else
     redis.call('HSET', specs, id, spec)
   end
 
   local stop = mode ~= 'run'
-  local tail = ' ' .. committed .. ' ' .. rev .. ' ' .. sha .. ' ' .. first
+  local tail = ' ' .. rev .. ' ' .. committed .. ' ' .. sha .. ' ' .. first
   if state == 'l' or (state == 't' and owner ~= '-') then
     if state == 't' then flags = 'av' end
     redis.call('HSET', runs, id, 'l ' .. flag(flags, 'p', stop) .. ' ' .. planned .. ' ' .. sid .. ' ' .. owner .. ' ' .. ends .. ' 0' .. tail)

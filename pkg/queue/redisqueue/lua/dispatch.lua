@@ -23,17 +23,20 @@ if #found > 0 then
   local sets, n = {}, 0
   for i, id in ipairs(ids) do
     local rec = recs[i]
-    local state, flags, planned, sid, owner, expiry, crashes, pos
+    local state, flags, planned, sid, owner, expiry, crashes, rev, pos
     if rec then
-      state, flags, planned, sid, owner, expiry, crashes, pos = match(rec, HEAD)
+      state, flags, planned, sid, owner, expiry, crashes, rev, pos = match(rec, HEAD)
     end
     if state == 'w' and (flags == '-' or not find(flags, 'p', 1, true)) then
-      local at, before = tonumber(found[2 * i]) or 0, tonumber(planned)
-      if at < 1e11 or at <= before then at = now end
-      if at <= before then at = before + 1 end
-      local plan = int(math.floor(at))
+      local plan = found[2 * i]
+      local at, before = tonumber(plan) or 0, tonumber(planned)
+      if at < 1e11 or at <= before then
+        plan = int(math.max(now, before + 1))
+      elseif find(plan, '%D') then
+        plan = int(math.max(math.floor(at), before + 1))
+      end
       sid = redis.call('XADD', ready, '*', 'id', id, 'due', plan)
-      sets[n + 1], sets[n + 2] = id, 'q ' .. flags .. ' ' .. plan .. ' ' .. sid .. ' - 0 ' .. crashes .. ' ' .. sub(rec, pos)
+      sets[n + 1], sets[n + 2] = id, 'q ' .. flags .. ' ' .. plan .. ' ' .. sid .. ' - 0 ' .. crashes .. ' ' .. rev .. ' ' .. sub(rec, pos)
       n = n + 2
       reply[1] = reply[1] + 1
     elseif state == 'l' and not find(flags, 'a', 1, true) then

@@ -2,7 +2,7 @@
 --
 -- A run record is one line of eleven words:
 --
---   state flags planned sid owner expiry crashes committed rev sha first
+--   state flags planned sid owner expiry crashes rev committed sha first
 --
 -- state      w waiting, q queued, l leased, d done (one-shot), t tombstone,
 --            b bad spec
@@ -13,16 +13,17 @@
 -- owner      token of the lease, or -
 -- expiry     end of the lease, unix ms, or 0
 -- crashes    workers lost in a row while they ran this check
--- committed  random part of the last committed token, or -
 -- rev        revision of the spec: intake entry id, with .N after hand edits
+-- committed  random part of the last committed token, or -
 -- sha        sha1 of the spec's text, hex
 -- first      where the present schedule began, unix ms; of a tombstone: when
 --            it is dropped
 --
 -- Scripts never read a spec, and no JSON.
 
-local HEAD = '^(%a) ([-pav]+) (%d+) ([%d-]+) (%S+) (%d+) (%d+) ()'
-local TAIL = '^(%S+) (%d+%-%d+%.?%d*) (%S+) (%d+)$'
+-- HEAD takes the words up to rev and the place behind them, TAIL the rest.
+local HEAD = '^([wqldtb]) ([pav-]+) ([0-9]+) ([0-9-]+) ([^ ]+) ([0-9]+) ([0-9]+) ([0-9]+%-[0-9.]+) ()'
+local TAIL = '^([^ ]+) ([^ ]+) ([0-9]+)$'
 local match, sub, find, format = string.match, string.sub, string.find, string.format
 
 local function int(x) return format('%.0f', x) end

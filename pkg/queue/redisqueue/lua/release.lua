@@ -18,7 +18,7 @@ redis.call('HDEL', runs, '')
 local function hand_back(sid, id, token)
   local rec = redis.call('HGET', runs, id)
   if not rec then return 1 end
-  local state, flags, planned, current, owner, ends, crashes, pos = match(rec, HEAD)
+  local state, flags, planned, current, owner, ends, crashes, rev, pos = match(rec, HEAD)
   if not state then return 3 end
   if current ~= sid or (token == '' and state ~= 'q') or (token ~= '' and owner ~= token) then return 1 end
   redis.call('XACK', ready, ARGV[1], sid)
@@ -32,7 +32,7 @@ local function hand_back(sid, id, token)
       entry = redis.call('XADD', ready, '*', 'id', id, 'due', planned)
     end
   end
-  redis.call('HSET', runs, id, state .. ' ' .. flags .. ' ' .. planned .. ' ' .. entry .. ' - 0 ' .. crashes .. ' ' .. sub(rec, pos))
+  redis.call('HSET', runs, id, state .. ' ' .. flags .. ' ' .. planned .. ' ' .. entry .. ' - 0 ' .. crashes .. ' ' .. rev .. ' ' .. sub(rec, pos))
   return code
 end
 

@@ -21,14 +21,10 @@ if wrong then return wrong end
 local id, rev = ARGV[1], ARGV[2]
 local rec = redis.call('HGET', runs, id)
 local here = redis.call('HEXISTS', specs, id) == 1
-local state, flags, planned, sid, owner, ends, crashes, pos
-local was = '0-0'
+local state, flags, planned, sid, owner, ends, crashes, was, pos
 if rec then
-  state, flags, planned, sid, owner, ends, crashes, pos = match(rec, HEAD)
+  state, flags, planned, sid, owner, ends, crashes, was, pos = match(rec, HEAD)
   if not state then return 'bad' end
-  local committed
-  committed, was = match(rec, TAIL, pos)
-  if not was then return 'bad' end
 end
 
 if rev ~= '' then
@@ -44,9 +40,9 @@ if (redis.call('HGET', last, id) or '') ~= ARGV[3] then return 'conflict' end
 redis.call('HDEL', specs, id)
 redis.call('ZREM', due, id)
 redis.call('HDEL', last, id)
-local held = ' - - 0 0 - '
-if owner and owner ~= '-' then held = ' ' .. sid .. ' ' .. owner .. ' ' .. ends .. ' 0 - ' end
-redis.call('HSET', runs, id, 't - ' .. (planned or '0') .. held .. rev .. ' - ' .. int(server_ms() + tonumber(ARGV[8])))
+local held = ' - - 0 0 '
+if owner and owner ~= '-' then held = ' ' .. sid .. ' ' .. owner .. ' ' .. ends .. ' 0 ' end
+redis.call('HSET', runs, id, 't - ' .. (planned or '0') .. held .. rev .. ' - - ' .. int(server_ms() + tonumber(ARGV[8])))
 if ARGV[4] ~= '' then
   redis.call('HSET', incidents, ARGV[4], ARGV[5])
   redis.call('XADD', changes, 'MAXLEN', '~', ARGV[7], '*', 'event', ARGV[6])

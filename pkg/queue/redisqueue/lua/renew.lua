@@ -20,13 +20,13 @@ local reply, sets = {}, {}
 for i = 1, n do
   local rec, code = recs[i], 1
   if rec then
-    local state, flags, planned, sid, owner, ends, crashes, pos = match(rec, HEAD)
+    local state, flags, planned, sid, owner, ends, crashes, rev, pos = match(rec, HEAD)
     if not state then
       code = 3
     elseif owner == ARGV[3 * i + 1] then
       code = state == 't' and 2 or 0
       sets[#sets + 1] = ids[i]
-      sets[#sets + 1] = state .. ' ' .. flags .. ' ' .. planned .. ' ' .. sid .. ' ' .. owner .. ' ' .. expiry .. ' ' .. crashes .. ' ' .. sub(rec, pos)
+      sets[#sets + 1] = state .. ' ' .. flags .. ' ' .. planned .. ' ' .. sid .. ' ' .. owner .. ' ' .. expiry .. ' ' .. crashes .. ' ' .. rev .. ' ' .. sub(rec, pos)
     end
   end
   reply[i] = code

@@ -80,10 +80,10 @@ local function mend_waiting(id, rec, score, ahead, first)
 end
 
 local function mend_running(id, rec)
-  local state, flags, planned, sid, owner, ends, crashes, pos = match(rec, HEAD)
+  local state, flags, planned, sid, owner, ends, crashes, rev, pos = match(rec, HEAD)
   local expiry = tonumber(ends)
   local function write(head, count)
-    redis.call('HSET', runs, id, head .. ' ' .. count .. ' ' .. sub(rec, pos))
+    redis.call('HSET', runs, id, head .. ' ' .. count .. ' ' .. rev .. ' ' .. sub(rec, pos))
   end
   if state == 'l' and expiry > now + lease then
     if mend then
@@ -118,11 +118,11 @@ local reply = {}
 for i = 1, n do
   local id, rec, kind = ids[i], recs[i], ''
   local sha, ahead, first = ARGV[4 * i + 1], ARGV[4 * i + 2], ARGV[4 * i + 3]
-  local state, flags, planned, sid, owner, ends, crashes, pos
-  local committed, rev, have
+  local state, flags, planned, sid, owner, ends, crashes, rev, pos
+  local committed, have
   if rec then
-    state, flags, planned, sid, owner, ends, crashes, pos = match(rec, HEAD)
-    if state then committed, rev, have = match(rec, TAIL, pos) end
+    state, flags, planned, sid, owner, ends, crashes, rev, pos = match(rec, HEAD)
+    if state then committed, have = match(rec, TAIL, pos) end
   end
   if rec and not have then
     kind = 'bad_record'

@@ -13,10 +13,8 @@ if wrong then return wrong end
 local id = ARGV[1]
 local rec = redis.call('HGET', runs, id)
 if not rec then return 'missing' end
-local state, flags, planned, sid, owner, ends, crashes, pos = match(rec, HEAD)
+local state, flags, planned, sid, owner, ends, crashes, was, pos = match(rec, HEAD)
 if not state then return 'bad' end
-local committed, was = match(rec, TAIL, pos)
-if not was then return 'bad' end
 if rev_cmp(ARGV[2], was) < 0 then return 'older' end
 if state == 't' or state == 'b' then return 'missing' end
 if find(flags, 'p', 1, true) then return 'paused' end
@@ -24,6 +22,6 @@ if find(flags, 'p', 1, true) then return 'paused' end
 redis.call('HDEL', runs, '')
 if state == 'd' then state = 'w' end
 if state == 'l' then flags = flag(flags, 'a', true) end
-redis.call('HSET', runs, id, state .. ' ' .. flags .. ' ' .. planned .. ' ' .. sid .. ' ' .. owner .. ' ' .. ends .. ' 0 ' .. sub(rec, pos))
+redis.call('HSET', runs, id, state .. ' ' .. flags .. ' ' .. planned .. ' ' .. sid .. ' ' .. owner .. ' ' .. ends .. ' 0 ' .. was .. ' ' .. sub(rec, pos))
 if state == 'w' then redis.call('ZADD', due, int(server_ms()), id) end
 return 'changed'
