@@ -38,12 +38,17 @@ func Program(t testing.TB, pkg string, names ...string) string {
 			return path
 		}
 	}
-	text := fmt.Sprintf("no %s on this machine: apt-get install %s", names[0], pkg)
+	missing(t, fmt.Sprintf("no %s on this machine: apt-get install %s", names[0], pkg))
+	return ""
+}
+
+// missing ends a test that lacks its server.
+func missing(t testing.TB, text string) {
+	t.Helper()
 	if os.Getenv(requiredEnv) == "required" {
 		t.Fatalf("%s (%s=required)", text, requiredEnv)
 	}
 	t.Skipf("SKIPPED, NOTHING WAS TESTED: %s", text)
-	return ""
 }
 
 // Dir makes a temporary directory that servers may use: as root they run as
@@ -121,7 +126,12 @@ func Run(t testing.TB, dir, path string, args ...string) {
 func Serve(t testing.TB, ready func(context.Context) error, dir, path string, args ...string) {
 	t.Helper()
 	// Not t.Context(), which ends before the clean-up that stops the server.
-	cmd := command(context.WithoutCancel(t.Context()), dir, path, args...)
+	serve(t, ready, command(context.WithoutCancel(t.Context()), dir, path, args...))
+}
+
+func serve(t testing.TB, ready func(context.Context) error, cmd *exec.Cmd) {
+	t.Helper()
+	path := cmd.Path
 	var out output
 	cmd.Stdout, cmd.Stderr = &out, &out
 	cmd.WaitDelay = stopTime
