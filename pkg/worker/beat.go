@@ -1,0 +1,92 @@
+package worker
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/redpoll/redpoll/pkg/check"
+)
+
+// beatEvery is the pace of heartbeats; after three that are missing a worker
+// is not live.
+const beatEvery = 3 * time.Second
+
+// enterEvery is after how many beats the zones are entered again: somebody may
+// have lost them.
+const enterEvery = 10
+
+// enter enters the zones and learns their lanes; false when ctx ended first.
+func (w *Worker) enter(ctx context.Context, p phases) bool {
+	for attempt := 1; ; attempt++ {
+		err := w.enterZones(p.queue)
+		if err == nil {
+			err = w.learnLanes(p.queue)
+		}
+		if err == nil {
+			w.away.passed("enter zones")
+			return true
+		}
+		if !w.away.failed(ctx, "enter zones", err, attempt) {
+			return false
+		}
+	}
+}
+
+func (w *Worker) enterZones(ctx context.Context) error {
+	for _, zone := range w.cfg.Zones {
+		if err := w.cfg.Queue.EnterZone(ctx, zone); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// learnLanes finds the lanes of the zones, whose number may change.
+func (w *Worker) learnLanes(ctx context.Context) error {
+	lanes, err := w.cfg.Queue.Lanes(ctx, w.cfg.Zones...)
+	if err != nil {
+		return err
+	}
+	if len(lanes) == 0 {
+		return errNoLanes
+	}
+	if before := w.lanes.Load(); before == nil || !slices.Equal(*before, lanes) {
+		w.log.InfoContext(ctx, "lanes", "zones", w.cfg.Zones, "count", len(lanes))
+		w.lanes.Store(&lanes)
+	}
+	return nil
+}
+
+// beat tells the fleet about this worker until p.queue ends.
+func (w *Worker) beat(p phases, started time.Time) {
+	beat := check.Heartbeat{
+		Name: w.cfg.Name, Zones: w.cfg.Zones, Slots: w.cfg.Slots, Commands: w.cfg.Commands.Names(), Handlers: []string{},
+		Version: w.cfg.Version, Started: started.UnixMilli(), Every: beatEvery.Milliseconds(),
+	}
+	for _, h := range w.handlers {
+		beat.Handlers = append(beat.Handlers, h.Name)
+	}
+	for n := 0; ; n++ {
+		_, busy, stuck := w.slots.counts()
+		beat.Busy = busy + stuck
+		err := w.cfg.Queue.Beat(p.queue, w.cfg.Name, beat)
+		if err == nil && n%enterEvery == 0 {
+			err = w.enterZones(p.queue)
+		}
+		if err == nil && w.lanes.Load() != nil {
+			err = w.learnLanes(p.queue)
+		}
+		switch {
+		case p.queue.Err() != nil:
+			return
+		case err != nil:
+			w.away.note("beat", err)
+		default:
+			w.away.passed("beat")
+		}
+		if !pause(p.queue, beatEvery) {
+			return
+		}
+	}
+}

@@ -1,0 +1,181 @@
+package worker
+
+import (
+	"encoding/json"
+	"math"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/redpoll/redpoll/pkg/check"
+)
+
+// The records that each run writes are encoded by hand: encoding/json takes
+// several times as long, and this is done for every check. The tests hold the
+// output against encoding/json's, byte by byte.
+
+// buffers keeps the memory in which records are put together.
+var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 1024); return &b }}
+
+// maxBuffer is the largest buffer that is kept.
+const maxBuffer = 64 << 10
+
+// encode gives the JSON of next and of ev. When ev was not mutated its result
+// is that of next.
+func encode(next *check.Last, ev *check.Event, s *spec, mutated bool) (last, event string) {
+	buf := buffers.Get().(*[]byte)
+	b := appendLast((*buf)[:0], next)
+	end := len(b)
+	b = appendEvent(b, ev, s, mutated)
+	both := string(b) // one allocation for the two
+	if cap(b) <= maxBuffer {
+		*buf = b
+		buffers.Put(buf)
+	}
+	return both[:end], both[end:]
+}
+
+func appendLast(b []byte, l *check.Last) []byte {
+	b = appendResult(append(b, '{'), &l.Result)
+	b = appendInt(b, `,"planned":`, l.Planned)
+	b = appendInt(b, `,"started":`, l.Started)
+	b = appendInt(b, `,"finished":`, l.Finished)
+	b = appendText(append(b, `,"worker":`...), l.Worker)
+	if l.Rev != "" {
+		b = appendText(append(b, `,"rev":`...), l.Rev)
+	}
+	b = appendInt(b, `,"since":`, l.Since)
+	if l.Fails != 0 {
+		b = appendInt(b, `,"fails":`, int64(l.Fails))
+	}
+	return append(appendIncident(b, l.Incident), '}')
+}
+
+func appendEvent(b []byte, ev *check.Event, s *spec, mutated bool) []byte {
+	b = append(b, `{"check":`...)
+	if mutated {
+		b = appendJSON(b, ev.Check)
+	} else {
+		b = append(b, s.eventJSON...)
+	}
+	b = appendResult(append(b, `,"result":{`...), &ev.Result)
+	b = appendInt(b, `},"planned":`, ev.Planned)
+	b = appendInt(b, `,"started":`, ev.Started)
+	b = appendInt(b, `,"finished":`, ev.Finished)
+	b = appendText(append(b, `,"worker":`...), ev.Worker)
+	b = append(append(append(b, `,"previous":"`...), ev.Previous.String()...), '"')
+	if ev.Soft {
+		b = append(b, `,"soft":true`...)
+	}
+	if ev.Change != check.ChangeNone {
+		b = appendText(append(b, `,"change":`...), string(ev.Change))
+	}
+	return append(appendIncident(b, ev.Incident), '}')
+}
+
+// appendResult appends the fields of a result without the braces.
+func appendResult(b []byte, r *check.Result) []byte {
+	b = append(append(append(b, `"state":"`...), r.State.String()...), '"')
+	if r.Reason != "" {
+		b = appendText(append(b, `,"reason":`...), r.Reason)
+	}
+	if r.Text != "" {
+		b = appendText(append(b, `,"text":`...), r.Text)
+	}
+	for i := range r.Metrics {
+		if i == 0 {
+			b = append(b, `,"metrics":[`...)
+		} else {
+			b = append(b, ',')
+		}
+		b = appendMetric(b, &r.Metrics[i])
+	}
+	if len(r.Metrics) > 0 {
+		b = append(b, ']')
+	}
+	return appendTime(append(b, `,"at":`...), r.At)
+}
+
+func appendMetric(b []byte, m *check.Metric) []byte {
+	b = appendText(append(b, `{"name":`...), m.Name)
+	b = appendText(append(b, `,"kind":`...), string(m.Kind))
+	if m.Value != 0 {
+		b = appendFloat(append(b, `,"value":`...), m.Value)
+	}
+	if m.Count != 0 {
+		b = strconv.AppendUint(append(b, `,"count":`...), m.Count, 10)
+	}
+	if m.Width != 0 {
+		b = strconv.AppendUint(append(b, `,"width":`...), uint64(m.Width), 10)
+	}
+	if m.Str != "" {
+		b = appendText(append(b, `,"str":`...), m.Str)
+	}
+	if m.Unit != "" {
+		b = appendText(append(b, `,"unit":`...), m.Unit)
+	}
+	if !m.At.IsZero() {
+		b = appendTime(append(b, `,"at":`...), m.At)
+	}
+	return append(b, '}')
+}
+
+func appendIncident(b []byte, i *check.Incident) []byte {
+	if i == nil {
+		return b
+	}
+	return appendJSON(append(b, `,"incident":`...), i)
+}
+
+func appendInt(b []byte, key string, n int64) []byte {
+	return strconv.AppendInt(append(b, key...), n, 10)
+}
+
+// appendTime writes a time in UTC; one that RFC 3339 cannot hold becomes the
+// first of all.
+func appendTime(b []byte, t time.Time) []byte {
+	t = t.UTC()
+	if y := t.Year(); y < 0 || y > 9999 {
+		t = time.Time{}
+	}
+	return append(t.AppendFormat(append(b, '"'), time.RFC3339Nano), '"')
+}
+
+// appendFloat writes a number as encoding/json does; what JSON cannot hold
+// becomes 0, but Result.Clean drops such metrics before.
+func appendFloat(b []byte, f float64) []byte {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return append(b, '0')
+	}
+	if a := math.Abs(f); a != 0 && (a < 1e-6 || a >= 1e21) {
+		return appendJSON(b, f)
+	}
+	return strconv.AppendFloat(b, f, 'f', -1, 64)
+}
+
+// appendText writes a string; nearly all need no escapes.
+func appendText(b []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			return appendJSON(b, s)
+		}
+	}
+	return append(append(append(b, '"'), s...), '"')
+}
+
+func appendJSON(b []byte, v any) []byte {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return append(b, "null"...) // cannot be: texts, finite numbers, JSON values
+	}
+	return append(b, text...)
+}
+
+// decodeLast is the reverse of appendLast.
+func decodeLast(text string) (*check.Last, error) {
+	l := &check.Last{}
+	if err := json.Unmarshal([]byte(text), l); err != nil {
+		return nil, err
+	}
+	return l, nil
+}

@@ -1,0 +1,200 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redpoll/redpoll/pkg/check"
+)
+
+// start begins the runs of leases, each in a slot that was reserved for it.
+// known are the specs that the worker told the queue it has, in the order of
+// the entries that it asked for.
+func (w *Worker) start(p phases, leases []check.Lease, known []*spec, asked time.Time) {
+	if len(leases) == 0 {
+		return
+	}
+	runs := make([]*run, 0, len(leases))
+	block := make([]run, len(leases)) // one allocation for all
+	for i := range leases {
+		l := &leases[i]
+		r := &block[i]
+		*r = run{lease: *l, asked: asked, held: asked}
+		if r.spec = w.specs.of(l, pick(&known, l, w)); r.spec == nil {
+			w.log.Error("lease came without its spec", "check", l.ID, "rev", l.Rev)
+			w.slots.giveBack(1)
+			w.handBack(l.Lane, l.Token, []check.Entry{l.Entry})
+			if r.suspect() {
+				w.suspects.release()
+			}
+			continue
+		}
+		r.lease.Spec = ""
+		runs = append(runs, r)
+	}
+	w.slots.use(len(runs))
+	w.runs.add(runs)
+	for _, r := range runs {
+		go w.run(p, r)
+	}
+}
+
+// pick finds what the worker knew of a lease's check when it asked. Leases
+// stand in the order of their entries, so each look goes on where the last one
+// ended.
+func pick(known *[]*spec, l *check.Lease, w *Worker) *spec {
+	if l.Spec != "" {
+		return nil
+	}
+	for i, s := range *known {
+		if s != nil && s.check.ID == l.ID && s.rev == l.Rev {
+			*known = (*known)[i+1:]
+			return s
+		}
+	}
+	return w.specs.known([]check.Entry{l.Entry})[0]
+}
+
+// run makes one run, from its lease to its completion.
+func (w *Worker) run(p phases, r *run) {
+	r.last = w.parseLast(r)
+	late := time.Duration(r.server(time.Now())-r.lease.Planned) * time.Millisecond
+	switch {
+	case r.putAway():
+		w.conclude(p, r, lostResult(r.lease.Crashes), nil, true)
+	case check.Skip(r.spec.check, r.spec.schedule, r.planned(), r.now()):
+		w.skip(p, r)
+	default:
+		w.cfg.Metrics.Started(max(late, 0))
+		if late >= LateAfter {
+			w.onSlow(r.lease.ID, SlowStart, late)
+		}
+		w.command(p, r)
+	}
+}
+
+// parseLast reads the record of the check's latest run; nil when there is none
+// or it is no such record.
+func (w *Worker) parseLast(r *run) *check.Last {
+	if r.lease.Last == "" {
+		return nil
+	}
+	last, err := decodeLast(r.lease.Last)
+	r.lease.Last = ""
+	if err != nil {
+		if w.junk.first("last " + r.lease.ID) {
+			w.log.Warn("last record is unreadable", "check", r.lease.ID, "err", err)
+		}
+		return nil
+	}
+	return last
+}
+
+// lostResult is that of a check that is not run since it cost too many workers.
+func lostResult(crashes int) check.Result {
+	return check.Result{State: check.StateUnknown, Reason: check.ReasonWorkerLost,
+		Text: fmt.Sprintf("%d workers were lost while they ran this check: it is put away for a while", crashes)}
+}
+
+// command runs the check's command, unless it has none.
+func (w *Worker) command(p phases, r *run) {
+	if w.cfg.Hooks.OnStart != nil {
+		w.hook("OnStart", func() { w.cfg.Hooks.OnStart(r.spec.check, r.planned()) })
+	}
+	if r.spec.command == nil {
+		w.conclude(p, r, r.spec.fault, nil, true)
+		return
+	}
+	timeout := r.spec.check.TimeoutOr()
+	ctx, cancel := context.WithTimeout(p.work, timeout)
+	now := time.Now()
+	if !w.runs.begin(r, now, now.Add(timeout+giveUpAfter), cancel) {
+		cancel()
+		w.conclude(p, r, check.Result{}, nil, true) // its fate is decided
+		return
+	}
+	res, err := w.call(ctx, r)
+	cancel()
+	if !w.runs.take(r) {
+		w.slots.unstick() // the run went on without us
+		return
+	}
+	if errors.Is(err, context.DeadlineExceeded) && time.Since(now) >= timeout {
+		err = errTimeout
+	}
+	w.conclude(p, r, res, err, true)
+}
+
+// errTimeout stands for a command that ended since its time was over.
+var errTimeout = errors.New("timeout")
+
+// call calls the command, whose panic is an error.
+func (w *Worker) call(ctx context.Context, r *run) (res check.Result, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = w.panicked(v, r)
+		}
+	}()
+	return r.spec.command.Run(ctx, check.Run{Check: r.spec.check, Planned: r.planned(), Last: r.last})
+}
+
+// conclude takes the run from the end of its command to its completion. ours
+// says that the slot is the caller's to free.
+func (w *Worker) conclude(p phases, r *run, res check.Result, err error, ours bool) {
+	if ours {
+		defer w.slots.done()
+	}
+	finished := time.Now()
+	why, until := w.runs.fateOf(r, w.cfg.Lease)
+	switch {
+	case why == fateCut:
+		w.giveAway(r)
+	case why == fateLost:
+		w.stale(r, "lease ran out")
+		w.giveAway(r)
+	case !w.holds(p.queue, r, until):
+		w.stale(r, "lease is no longer ours")
+		w.giveAway(r)
+	default:
+		w.finish(p, r, w.result(r, res, err), finished)
+	}
+}
+
+// result makes a clean Result of what the command gave.
+func (w *Worker) result(r *run, res check.Result, err error) check.Result {
+	switch {
+	case errors.Is(err, errTimeout) || errors.Is(err, errGivenUp):
+		res = check.Result{State: check.StateUnknown, Reason: check.ReasonCmdTimeout,
+			Text: fmt.Sprintf("the command took longer than the check's timeout of %s", r.spec.check.TimeoutOr())}
+	case err != nil:
+		res = check.Result{State: check.StateUnknown, Reason: check.ReasonCmdFailure, Text: err.Error()}
+	}
+	if err != nil {
+		w.log.Debug("command failed", "check", r.lease.ID, "command", r.spec.check.Command, "err", err)
+		w.onError(r.lease.ID, "", err)
+	}
+	if res.At.IsZero() {
+		res.At = r.now()
+	}
+	if dropped := res.Clean(); dropped != nil && w.junk.first(r.spec.check.Command+" metrics") {
+		w.log.Warn("metrics dropped", "check", r.lease.ID, "command", r.spec.check.Command, "metrics", dropped)
+	}
+	return res
+}
+
+// stale notes that the run's result is of no use to anybody.
+func (w *Worker) stale(r *run, why string) {
+	w.cfg.Metrics.Count(CountStale, 1)
+	w.log.Warn("result dropped", "check", r.lease.ID, "reason", why)
+}
+
+// giveAway hands the run's lease back, if it still is the worker's.
+func (w *Worker) giveAway(r *run) {
+	w.handBack(r.lease.Lane, r.lease.Token, []check.Entry{r.lease.Entry})
+	w.runs.remove(r)
+	if r.suspect() {
+		w.suspects.release()
+	}
+}

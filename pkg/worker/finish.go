@@ -1,0 +1,90 @@
+package worker
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/redpoll/redpoll/pkg/check"
+)
+
+// finish takes a run with its result through the incident rule and the
+// handlers, and puts the check back.
+func (w *Worker) finish(p phases, r *run, res check.Result, finished time.Time) {
+	c := r.spec.check
+	began := finished
+	if !r.began.IsZero() { // nobody changes it any more
+		began = r.began
+	}
+	next, change := check.Advance(c, r.last, res, r.planned())
+	next.Started, next.Finished = r.server(began), r.server(finished)
+	next.Worker, next.Rev = w.cfg.Name, r.lease.Rev
+	ev := &check.Event{
+		Check: r.spec.event, Result: res,
+		Planned: next.Planned, Started: next.Started, Finished: next.Finished, Worker: next.Worker,
+		Soft: next.Soft(c), Change: change, Incident: next.Incident,
+	}
+	if r.last != nil {
+		ev.Previous = r.last.State
+	}
+	took := finished.Sub(began)
+	w.cfg.Metrics.Finished(r.spec.label, res.State, took)
+	w.stats.ran(r.lease.ID, took)
+	mutated, left := w.handle(p.work, r, ev)
+	if left != nil {
+		w.slots.hold(left) // handlers that did not obey
+	}
+	if w.cfg.Hooks.OnFinish != nil {
+		w.hook("OnFinish", func() { w.cfg.Hooks.OnFinish(ev, took) })
+	}
+	if change != check.ChangeNone {
+		w.log.Info("incident", "check", r.lease.ID, "change", string(change), "state", res.State.String(), "reason", res.Reason)
+	}
+	w.complete(p, r, w.completion(r, &next, ev, mutated))
+}
+
+// completion makes what is written about a run.
+func (w *Worker) completion(r *run, next *check.Last, ev *check.Event, mutated bool) check.Completion {
+	var done check.Completion
+	done.Last, done.Event = encode(next, ev, r.spec, mutated)
+	due, missed := check.NextDue(r.spec.check, r.spec.schedule, r.planned(), r.now(), ev.Soft)
+	if r.putAway() {
+		done.KeepCrashes = true
+		due = check.Quarantine(r.lease.Crashes, r.spec.schedule, r.now())
+	}
+	done.Next = unixMilli(due)
+	if missed > 0 {
+		w.cfg.Metrics.Count(CountMissed, missed)
+	}
+	if ev.Change != check.ChangeNone {
+		incident, err := json.Marshal(next.Incident)
+		if err != nil {
+			w.log.Error("incident cannot be written", "check", r.lease.ID, "err", err) // cannot be: texts and numbers
+		}
+		done.IncidentID, done.Incident, done.Change = next.Incident.ID, string(incident), done.Event
+	}
+	return done
+}
+
+// skip ends a run that was planned too long ago for its result to be of use
+// before the next one.
+func (w *Worker) skip(p phases, r *run) {
+	defer w.slots.done()
+	due, missed := check.NextDue(r.spec.check, r.spec.schedule, r.planned(), r.now(), false)
+	w.cfg.Metrics.Count(CountMissed, missed+1)
+	w.complete(p, r, check.Completion{Next: unixMilli(due)})
+}
+
+// complete hands the end of a run over to be written and lets the run go.
+func (w *Worker) complete(p phases, r *run, done check.Completion) {
+	done.Entry, done.Token, done.Rev = r.lease.Entry, r.lease.Token, r.lease.Rev
+	w.runs.remove(r)
+	w.commits.add(p, done, r.suspect())
+}
+
+// unixMilli is 0 for the zero time.
+func unixMilli(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}

@@ -1,0 +1,44 @@
+package worker
+
+import (
+	"context"
+	"time"
+
+	"github.com/redpoll/redpoll/pkg/check"
+)
+
+// Queue is where checks come from and go back to; *redisqueue.Queue is one.
+// All of it is safe for concurrent use and safe to repeat.
+type Queue interface {
+	Source
+	Committer
+	Directory
+}
+
+// Source hands out checks.
+type Source interface {
+	// Lanes gives the lanes of the zones.
+	Lanes(ctx context.Context, zones ...string) ([]check.Lane, error)
+	// Read takes new entries, at most count of each lane, and waits up to
+	// block for the first.
+	Read(ctx context.Context, worker string, lanes []check.Lane, count int, block time.Duration) ([]check.Entry, error)
+	// Lease asks for the right to run entries; those in later may be asked for
+	// again, those in neither answer are not the worker's any more.
+	Lease(ctx context.Context, req check.LeaseRequest) (leases []check.Lease, later []check.Entry, err error)
+	// Reclaim takes over at most limit runs of workers that were lost.
+	Reclaim(ctx context.Context, req check.LeaseRequest, limit int) ([]check.Lease, error)
+}
+
+// Committer ends runs and keeps them. Its answers stand in the order of the
+// items.
+type Committer interface {
+	Renew(ctx context.Context, lane check.Lane, lease time.Duration, runs []check.Holding) ([]check.Outcome, error)
+	Complete(ctx context.Context, lane check.Lane, runs []check.Completion) ([]check.Outcome, error)
+	Release(ctx context.Context, lane check.Lane, runs []check.Holding) ([]check.Outcome, error)
+}
+
+// Directory knows the workers and their zones.
+type Directory interface {
+	EnterZone(ctx context.Context, zone string) error
+	Beat(ctx context.Context, name string, beat check.Heartbeat) error
+}

@@ -1,0 +1,83 @@
+package worker
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// The pauses after failures of the queue: doubled each time, with jitter, so
+// that a fleet does not come back all at once.
+const (
+	firstPause = 100 * time.Millisecond
+	longPause  = 3 * time.Second
+	// repeatLog is how often a failure that stays is logged again.
+	repeatLog = time.Minute
+)
+
+// pause waits for d; false when ctx ended first.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return ctx.Err() == nil
+	}
+}
+
+// jitter gives d less up to three tenths, at random.
+func jitter(d time.Duration) time.Duration {
+	return d - rand.N(d*3/10+1)
+}
+
+// trouble turns the failures of the queue into pauses and few log lines.
+type trouble struct {
+	log *slog.Logger
+	mu  sync.Mutex // guards bad
+	bad map[string]*failure
+}
+
+type failure struct {
+	since, logged time.Time
+	text          string
+}
+
+// failed notes that what went wrong for the given time in a row, and waits;
+// false when ctx ended first.
+func (t *trouble) failed(ctx context.Context, what string, err error, attempt int) bool {
+	t.note(what, err)
+	return pause(ctx, jitter(min(firstPause<<min(attempt-1, 10), longPause)))
+}
+
+// note logs a failure unless it did so lately.
+func (t *trouble) note(what string, err error) {
+	now, text := time.Now(), err.Error()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	f := t.bad[what]
+	if f == nil {
+		if t.bad == nil {
+			t.bad = map[string]*failure{}
+		}
+		f = &failure{since: now}
+		t.bad[what] = f
+	}
+	if f.text != text || now.Sub(f.logged) >= repeatLog {
+		f.text, f.logged = text, now
+		t.log.Error("queue does not answer", "move", what, "err", err, "for", now.Sub(f.since).Round(time.Second))
+	}
+}
+
+// passed notes that what works.
+func (t *trouble) passed(what string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if f := t.bad[what]; f != nil {
+		delete(t.bad, what)
+		t.log.Info("queue answers again", "move", what, "after", time.Since(f.since).Round(time.Millisecond))
+	}
+}

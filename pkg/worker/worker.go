@@ -1,0 +1,166 @@
+package worker
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redpoll/redpoll/pkg/check"
+)
+
+// Config are the settings of a Worker. Queue, Commands and Name must be set;
+// zero values of the others mean the defaults.
+type Config struct {
+	Queue    Queue
+	Commands check.Commands
+	Handlers []HandlerInstance
+	// Name is the worker's own: no other process may have it.
+	// [A-Za-z0-9._:-], at most 128.
+	Name string
+	// Version is told in heartbeats.
+	Version string
+	// Zones are where the worker runs checks; default: check.DefaultZone.
+	Zones []string
+	// Slots is how many checks run at once; default 1000.
+	Slots int
+	// Lease is how long a check stays with a worker that does not answer;
+	// default 30 s, at least 1 s.
+	Lease time.Duration
+	// Grace is how long running checks may go on after the stop; default 25 s,
+	// negative: not at all.
+	Grace time.Duration
+	// ReadApart reads each lane with a call of its own, as Redis Cluster needs.
+	ReadApart bool
+	// Logger is where the worker writes; nil: nowhere.
+	Logger *slog.Logger
+	// Hooks and Metrics observe the work; nil: nobody.
+	Hooks   Hooks
+	Metrics Metrics
+}
+
+// HandlerInstance is a handler under the name by which checks ask for it.
+type HandlerInstance struct {
+	Name    string
+	Handler check.Handler
+	// Default makes it a handler of the checks that name no handlers.
+	Default bool
+	// Timeout bounds one event; default 5 s.
+	Timeout time.Duration
+}
+
+// Defaults of a Config.
+const (
+	DefaultSlots          = 1000
+	DefaultLease          = 30 * time.Second
+	DefaultGrace          = 25 * time.Second
+	DefaultHandlerTimeout = 5 * time.Second
+)
+
+// Worker runs checks. New makes one.
+type Worker struct {
+	cfg      Config
+	log      *slog.Logger
+	handlers []*handler
+	byName   map[string]*handler
+
+	slots    slots
+	runs     running
+	specs    specCache
+	suspects suspects
+	commits  commits
+	returns  returns
+	stats    stats
+
+	lanes   atomic.Pointer[[]check.Lane]
+	began   atomic.Bool
+	away    trouble
+	warned  limiter
+	junk    onceSet
+	endings sync.WaitGroup // work that outlives the run it came from
+}
+
+var nameForm = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,128}$`)
+
+// New makes a Worker. The error tells everything that is wrong with cfg.
+func New(cfg Config) (*Worker, error) {
+	orElse(&cfg.Slots, DefaultSlots)
+	orElse(&cfg.Lease, DefaultLease)
+	orElse(&cfg.Grace, DefaultGrace)
+	if len(cfg.Zones) == 0 {
+		cfg.Zones = []string{check.DefaultZone}
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Metrics == nil {
+		cfg.Metrics = noMetrics{}
+	}
+	cfg.Handlers = slices.Clone(cfg.Handlers)
+	for i := range cfg.Handlers {
+		orElse(&cfg.Handlers[i].Timeout, DefaultHandlerTimeout)
+	}
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	w := &Worker{cfg: cfg, log: cfg.Logger, byName: map[string]*handler{}}
+	for _, inst := range cfg.Handlers {
+		h := newHandler(inst)
+		w.handlers = append(w.handlers, h)
+		w.byName[inst.Name] = h
+	}
+	w.slots.init(cfg.Slots)
+	w.suspects.init()
+	w.specs.init(w.build)
+	w.commits.init(w)
+	w.away.log = w.log
+	return w, nil
+}
+
+// orElse sets what is zero to its default.
+func orElse[T int | time.Duration](v *T, def T) {
+	if *v == 0 {
+		*v = def
+	}
+}
+
+func (c *Config) validate() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("worker: "+format, args...)) }
+	if c.Queue == nil {
+		bad("Queue is not set")
+	}
+	if !nameForm.MatchString(c.Name) {
+		bad("Name %q: want 1 to 128 letters, digits, dots, colons or dashes", c.Name)
+	}
+	if c.Slots < 1 {
+		bad("Slots %d: want at least 1", c.Slots)
+	}
+	if c.Lease < time.Second {
+		bad("Lease %s: want at least 1s", c.Lease)
+	}
+	seen := map[string]bool{}
+	for _, h := range c.Handlers {
+		switch {
+		case h.Name == "" || h.Handler == nil:
+			bad("handler %q: want a name and a handler", h.Name)
+		case seen[h.Name]:
+			bad("handler %q is there twice", h.Name)
+		case h.Timeout < 0:
+			bad("handler %q: timeout %s: want more than 0", h.Name, h.Timeout)
+		}
+		seen[h.Name] = true
+	}
+	return errors.Join(errs...)
+}
+
+// Slots tells how many slots are free, how many run a check, and how many are
+// held by commands that did not end when they were told to.
+func (w *Worker) Slots() (free, busy, stuck int) { return w.slots.counts() }
+
+// Zones tells where the worker runs checks.
+func (w *Worker) Zones() []string { return slices.Clone(w.cfg.Zones) }
