@@ -29,8 +29,7 @@ func (q *Queue) IntakeLock(ctx context.Context, owner string) (bool, error) {
 
 // IntakeUnlock gives the right back at once if the owner has it.
 func (q *Queue) IntakeUnlock(ctx context.Context, owner string) error {
-	// A ttl of 1 ms: the key is gone before anybody looks.
-	return q.run(ctx, lockScript, "unlock", []string{q.KeyIntakeLock()}, owner, 1).Err()
+	return q.run(ctx, lockScript, "unlock", []string{q.KeyIntakeLock()}, owner, 0).Err()
 }
 
 // IntakeRead reads at most count requests in the order of their entries:
