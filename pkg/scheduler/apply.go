@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"time"
@@ -24,10 +25,14 @@ type batch struct {
 	away map[check.Lane]error
 }
 
+// errLockLost ends a batch that another scheduler has taken over.
+var errLockLost = errors.New("another scheduler applies the intake now")
+
 // apply judges and applies entries, logs the verdicts in their order and takes
 // them out of the intake. left tells that some stay, to be tried again: their
-// lane does not answer. Requests of one check are applied in order.
-func (s *Scheduler) apply(ctx context.Context, entries []check.IntakeEntry) (left bool, err error) {
+// lane does not answer. Requests of one check are applied in order. again says
+// that they may have been applied before.
+func (s *Scheduler) apply(ctx context.Context, entries []check.IntakeEntry, again bool) (left bool, err error) {
 	if len(entries) == 0 {
 		return false, nil
 	}
@@ -40,9 +45,15 @@ func (s *Scheduler) apply(ctx context.Context, entries []check.IntakeEntry) (lef
 		if reqs[i], err = b.judge(ctx, e); err != nil {
 			return true, err
 		}
+		reqs[i].again = again
 	}
 	for _, wave := range waves(reqs) {
-		b.applyWave(ctx, wave)
+		if err := b.applyWave(ctx, wave); err != nil {
+			return true, err
+		}
+	}
+	if err := b.stillMine(ctx); err != nil {
+		return true, err // its verdicts are the other one's to give
 	}
 	verdicts := make([]check.Verdict, 0, len(reqs))
 	for _, r := range reqs {
@@ -74,6 +85,15 @@ func (s *Scheduler) newBatch(ctx context.Context) (*batch, error) {
 		return nil, err
 	}
 	return &batch{s: s, now: time.UnixMilli(ms), zones: zones, crew: &s.crew, away: map[check.Lane]error{}}, nil
+}
+
+// stillMine keeps the lock of the intake while a batch goes on.
+func (b *batch) stillMine(ctx context.Context) error {
+	mine, err := b.s.keepLock(ctx)
+	if err == nil && !mine {
+		err = errLockLost
+	}
+	return err
 }
 
 // judge reads one entry and refuses what cannot be applied. Its error is one

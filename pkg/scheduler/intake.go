@@ -26,15 +26,16 @@ const (
 
 // intakeState is what the intake loop knows between two reads.
 type intakeState struct {
-	count int       // entries to read at once
-	dirty bool      // there may be pending entries
-	tried time.Time // when they were tried last
+	count int           // entries to read at once
+	block time.Duration // how long to wait for new ones
+	dirty bool          // there may be pending entries
+	tried time.Time     // when they were tried last
 }
 
 // takeIn applies the intake while this scheduler holds its lock.
 func (s *Scheduler) takeIn(ctx, work context.Context) {
 	t := s.trouble("intake")
-	st := intakeState{count: s.cfg.Batch}
+	st := intakeState{count: s.cfg.Batch, block: intakeBlock}
 	defer s.unlockIntake(work)
 	for ctx.Err() == nil {
 		mine, err := s.lockIntake(work)
@@ -82,6 +83,14 @@ func (s *Scheduler) unlockIntake(ctx context.Context) {
 	}
 }
 
+// keepLock renews the lock in good time and tells whether it is still ours.
+func (s *Scheduler) keepLock(ctx context.Context) (bool, error) {
+	if time.Until(time.Unix(0, s.held.Load())) > lockTTL-2*lockSlack {
+		return true, nil
+	}
+	return s.lockIntake(ctx)
+}
+
 // holdsLock tells whether the intake's lock is surely ours.
 func (s *Scheduler) holdsLock() bool { return time.Now().UnixNano() < s.held.Load() }
 
@@ -96,12 +105,12 @@ func (s *Scheduler) takeInOnce(ctx, work context.Context, st *intakeState) error
 		}
 		st.dirty = left
 	}
-	entries, err := s.q.IntakeNew(work, st.count, intakeBlock)
+	entries, err := s.q.IntakeNew(work, st.count, st.block)
 	if err != nil {
 		return err
 	}
 	st.count = nextCount(entries, s.cfg.Batch)
-	left, err := s.apply(work, entries)
+	left, err := s.apply(work, entries, false)
 	st.dirty = st.dirty || left
 	return err
 }
@@ -119,14 +128,11 @@ func (s *Scheduler) takePending(ctx, work context.Context, count int) (left bool
 			return left, nil
 		}
 		after = entries[len(entries)-1].EntryID
-		some, err := s.apply(work, entries)
+		some, err := s.apply(work, entries, true)
 		if err != nil {
 			return true, err
 		}
 		left = left || some
-		if _, err := s.lockIntake(work); err != nil {
-			return true, err
-		}
 	}
 	return true, nil
 }

@@ -25,6 +25,8 @@ type request struct {
 	warnings  []string
 	// verdict is open while its Verdict is empty and left is false.
 	verdict check.Verdict
+	// again: it may have been applied before, by a scheduler that died.
+	again bool
 	// left: the lane does not answer, the entry stays in the intake.
 	left bool
 }
@@ -50,6 +52,11 @@ func (r *request) conclude(out check.AdoptOutcome) bool {
 		r.accept()
 		r.verdict.Verdict = check.VerdictUnchanged
 	case check.AdoptOlder:
+		if r.again {
+			r.warnings = append(r.warnings, "a newer request for this check was applied since")
+			r.accept()
+			break
+		}
 		r.reject("a newer request for this check was applied before")
 	case check.AdoptMissing:
 		r.reject("there is no check " + r.req.ID + " in zone " + r.req.Zone)

@@ -11,8 +11,9 @@ import (
 // maxConflicts is how often a request is tried while others change its check.
 const maxConflicts = 5
 
-// applyWave applies requests of distinct checks, lane by lane.
-func (b *batch) applyWave(ctx context.Context, wave []*request) {
+// applyWave applies requests of distinct checks, lane by lane. Its error is
+// about the lock: the rest is another scheduler's.
+func (b *batch) applyWave(ctx context.Context, wave []*request) error {
 	var order []check.Lane
 	groups := map[check.Lane][]*request{}
 	for _, r := range wave {
@@ -22,31 +23,40 @@ func (b *batch) applyWave(ctx context.Context, wave []*request) {
 		groups[r.lane] = append(groups[r.lane], r)
 	}
 	for _, lane := range order {
-		b.applyLane(ctx, lane, groups[lane])
+		if err := b.stillMine(ctx); err != nil {
+			return err
+		}
+		if err := b.applyLane(ctx, lane, groups[lane]); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 // applyLane applies requests of distinct checks of one lane. When all together
 // fail they are tried one by one, so that none takes the others with it.
-func (b *batch) applyLane(ctx context.Context, lane check.Lane, reqs []*request) {
-	if err := b.away[lane]; err != nil {
-		b.leave(ctx, reqs, err)
-		return
-	}
-	err := b.tryLane(ctx, lane, reqs)
+func (b *batch) applyLane(ctx context.Context, lane check.Lane, reqs []*request) error {
+	err := b.away[lane]
 	if err == nil {
-		return
+		err = b.tryLane(ctx, lane, reqs)
 	}
-	if reqs = stillOpen(reqs); len(reqs) > 1 && replyCode(err) != "" {
+	if err == nil || errors.Is(err, errLockLost) {
+		return err
+	}
+	code := replyCode(err)
+	if reqs = stillOpen(reqs); len(reqs) > 1 && code != "" {
 		for _, r := range reqs {
-			b.applyLane(ctx, lane, []*request{r})
+			if err := b.applyLane(ctx, lane, []*request{r}); err != nil {
+				return err
+			}
 		}
-		return
+		return nil
 	}
-	if replyCode(err) == "" {
+	if code == "" {
 		b.away[lane] = err
 	}
 	b.leave(ctx, reqs, err)
+	return nil
 }
 
 func (b *batch) tryLane(ctx context.Context, lane check.Lane, reqs []*request) error {
@@ -142,6 +152,12 @@ func (b *batch) step(ctx context.Context, lane check.Lane, reqs []*request) erro
 
 // single applies the operations that go one by one.
 func (b *batch) single(ctx context.Context, lane check.Lane, r *request, st check.Stored) error {
+	if r.req.Op != check.OpDelete && r.req.Op != check.OpRun && r.req.Op != check.OpAck {
+		return nil
+	}
+	if err := b.stillMine(ctx); err != nil {
+		return err
+	}
 	var out check.AdoptOutcome
 	var err error
 	switch r.req.Op {
@@ -151,8 +167,6 @@ func (b *batch) single(ctx context.Context, lane check.Lane, r *request, st chec
 		out, err = b.s.q.RunNow(ctx, lane, r.req.ID, r.entry)
 	case check.OpAck:
 		out, err = b.ack(ctx, lane, r, st)
-	default:
-		return nil
 	}
 	if err == nil && r.open() {
 		r.conclude(out)
