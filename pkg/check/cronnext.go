@@ -38,12 +38,13 @@ func (c *Cron) Next(t time.Time) time.Time {
 		if slot < span.end+next.offset {
 			return time.Unix(span.end, 0).UTC() // the slot is in the gap
 		}
-		span, at = next, next.start
-		local = at + span.offset - 1
-		if far := unix - farAway; far > at { // nothing matches on the way there
-			span, at = spanAt(c.loc, far), far
-			local = at + span.offset
+		at, span = span.end, next // not next.start: see spanAt
+		if far := unix - farAway; far > at && at+span.offset-farAway > local {
+			// Nothing matches from local to slot, and no clock goes back from
+			// here to before local: go to near the slot at once.
+			at, span = far, spanAt(c.loc, far)
 		}
+		local = at + span.offset - 1
 	}
 }
 
@@ -58,7 +59,16 @@ func spanAt(loc *time.Location, at int64) zoneSpan {
 	t := time.Unix(at, 0).In(loc)
 	start, end := t.ZoneBounds()
 	_, offset := t.Zone()
-	return zoneSpan{start.Unix(), end.Unix(), int64(offset), start.IsZero(), end.IsZero()}
+	span := zoneSpan{start.Unix(), end.Unix(), int64(offset), start.IsZero(), end.IsZero()}
+	if !span.last {
+		// Where a zone's rules go on for ever, Go counts 365 days in each year
+		// and lets the last span of a leap year end a day too soon: on 31
+		// December the end it gives is not after t.
+		for span.end <= at {
+			span.end += day
+		}
+	}
+	return span
 }
 
 // shownBefore gives the local second up to which the wall clock had come
