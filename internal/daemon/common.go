@@ -7,9 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"net/url"
 	"regexp"
-	"strings"
 )
 
 // Common are the settings that every daemon has. Valid after Settings.Parse.
@@ -23,7 +21,8 @@ type Common struct {
 	// Pprof is a loopback address for profiles; empty: nowhere.
 	Pprof *string
 
-	redis, password     *string
+	name                string // of the program
+	redis               redisSettings
 	logLevel, logFormat *string
 }
 
@@ -31,10 +30,8 @@ type Common struct {
 // of -listen.
 func NewCommon(s *Settings, listen string) *Common {
 	return &Common{
-		redis: s.Secret("redis", "redis://127.0.0.1:6379/0", "URL",
-			"where Redis is: redis://, rediss:// (TLS), unix://, redis+cluster://, redis+sentinel://", hasScheme),
-		password: s.Secret("redis-password", "", "TEXT",
-			"password of Redis, when it does not stand in -redis; best given by its file variable"),
+		name:          s.p.Name,
+		redis:         newRedisSettings(s),
 		Prefix:        s.String("prefix", "redpoll", "NAME", "what the name of every key begins with", keyPrefix),
 		AllowEviction: s.Bool("allow-eviction", "use a Redis whose maxmemory-policy may evict keys, and with them checks"),
 		Listen:        s.String("listen", listen, "ADDRESS", "where /metrics, /healthz and /readyz are served; empty: nowhere", address),
@@ -42,21 +39,6 @@ func NewCommon(s *Settings, listen string) *Common {
 		logLevel:      s.String("log-level", "info", "LEVEL", "least level that is logged: debug, info, warn, error", OneOf("debug", "info", "warn", "error")),
 		logFormat:     s.String("log-format", "text", "FORMAT", "text or json", OneOf("text", "json")),
 	}
-}
-
-// RedisURL is the address of Redis with the password in it: never log it.
-func (c *Common) RedisURL() string {
-	if *c.password == "" {
-		return *c.redis
-	}
-	scheme, rest, _ := strings.Cut(*c.redis, "://")
-	user := ""
-	// By hand: the host part of a cluster's address is a list, which net/url refuses.
-	if at := strings.LastIndex(rest, "@"); at >= 0 {
-		user, _, _ = strings.Cut(rest[:at], ":")
-		rest = rest[at+1:]
-	}
-	return scheme + "://" + user + ":" + url.QueryEscape(*c.password) + "@" + rest
 }
 
 // Logger makes the daemon's log on w.
@@ -70,13 +52,6 @@ func (c *Common) Logger(w io.Writer) *slog.Logger {
 		return slog.New(slog.NewJSONHandler(w, opts))
 	}
 	return slog.New(slog.NewTextHandler(w, opts))
-}
-
-func hasScheme(v string) error {
-	if scheme, rest, ok := strings.Cut(v, "://"); !ok || scheme == "" || rest == "" {
-		return errors.New("want a URL such as redis://127.0.0.1:6379/0")
-	}
-	return nil
 }
 
 // prefixForm keeps braces out: the hash tag of a key is its lane.

@@ -186,6 +186,31 @@ func TestHealthLoop(t *testing.T) {
 	})
 }
 
+func TestAwait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log, h, away := slog.New(slog.DiscardHandler), NewHealth(time.Minute, nil), errors.New("away")
+		tries := 0
+		err := Await(t.Context(), log, h, func(context.Context) (bool, error) {
+			if tries++; tries < 20 {
+				return false, away
+			}
+			return false, nil
+		})
+		if err != nil || tries != 20 {
+			t.Errorf("Await() = %v after %d tries, want nil after 20", err, tries)
+		}
+		if err := Await(t.Context(), log, h, func(context.Context) (bool, error) { return true, away }); err != away {
+			t.Errorf("Await() of a final error = %v, want it", err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		if err := Await(ctx, log, h, func(context.Context) (bool, error) { return false, away }); err != nil || h.Alive() != nil {
+			t.Errorf("Await() with an ended context = %v, alive %v, want nil and nil", err, h.Alive())
+		}
+	})
+}
+
 func TestLogger(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

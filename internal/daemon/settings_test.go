@@ -2,7 +2,14 @@ package daemon
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
+	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
@@ -107,8 +114,9 @@ func TestSecretFile(t *testing.T) {
 	if err := s.Parse(); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := c.RedisURL(), "redis://:a+b@127.0.0.1:6379/0"; got != want || *name != "n" {
-		t.Errorf("RedisURL() = %q, name %q, want %q and n", got, *name, want)
+	url, _, password, conf, err := c.Redis()
+	if err != nil || url != "redis://127.0.0.1:6379/0" || password != "a b" || conf != nil || *name != "n" {
+		t.Errorf("Redis() = %q, %q, %v, %v, name %q", url, password, conf, err, *name)
 	}
 	p, _ = process(nil, "REDPOLL_REDIS_FILE", path+"-missing")
 	s = NewSettings(p, "tests")
@@ -118,19 +126,60 @@ func TestSecretFile(t *testing.T) {
 	}
 }
 
-func TestRedisURL(t *testing.T) {
+func TestRedisTLS(t *testing.T) {
 	t.Parallel()
-	for _, tt := range [][2]string{
-		{"redis://h:1/0", "redis://:p%40w@h:1/0"},
-		{"redis://me@h:1/0", "redis://me:p%40w@h:1/0"},
-		{"redis://me:old@h:1/0", "redis://me:p%40w@h:1/0"},
-		{"redis+cluster://a:1,b:2", "redis+cluster://:p%40w@a:1,b:2"},
+	pair, empty := certificate(t)
+	for _, tt := range []struct {
+		args []string
+		want string // in the error
+	}{
+		{[]string{"-redis-ca=" + pair, "-redis-cert=" + pair, "-redis-key=" + pair}, ""},
+		{[]string{"-redis-cert=" + pair}, "-redis-key"},
+		{[]string{"-redis-ca=" + empty}, "no certificate"},
 	} {
-		redis, pw := tt[0], "p@w"
-		if got := (&Common{redis: &redis, password: &pw}).RedisURL(); got != tt[1] {
-			t.Errorf("RedisURL() of %s = %s, want %s", tt[0], got, tt[1])
+		p, _ := process(tt.args)
+		s := NewSettings(p, "tests")
+		c := NewCommon(s, "")
+		if err := s.Parse(); err != nil {
+			t.Fatal(err)
+		}
+		_, _, _, conf, err := c.Redis()
+		if tt.want == "" {
+			if err != nil || conf.RootCAs == nil || len(conf.Certificates) != 1 || conf.MinVersion != tls.VersionTLS12 {
+				t.Errorf("Redis(%v) = %+v, %v", tt.args, conf, err)
+			}
+			continue
+		}
+		if err == nil || !strings.Contains(err.Error(), tt.want) || !errors.As(err, new(*SettingsError)) {
+			t.Errorf("Redis(%v) = %v, want a SettingsError with %q", tt.args, err, tt.want)
 		}
 	}
+}
+
+// certificate makes a file with a certificate and its key, and one with
+// neither.
+func certificate(t *testing.T) (pair, empty string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
+		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})...)
+	pair, empty = filepath.Join(t.TempDir(), "pair.pem"), filepath.Join(t.TempDir(), "empty.pem")
+	if err := errors.Join(os.WriteFile(pair, text, 0o600), os.WriteFile(empty, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	return pair, empty
 }
 
 func TestHelp(t *testing.T) {
