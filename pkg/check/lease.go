@@ -30,6 +30,8 @@ type Lease struct {
 	Entry
 	// Token proves the ownership: worker name, slash, random.
 	Token string
+	// Record is the queue's own word on the run; it goes into the Completion.
+	Record string
 	// Rev is the revision of the spec; Spec is its text, or empty when the
 	// revision is the one that the worker said it had.
 	Rev  string
@@ -48,8 +50,9 @@ type Lease struct {
 // Completion ends a run: what is written, and when the check is due next.
 type Completion struct {
 	Entry
-	Token string
-	Rev   string // of the spec that ran
+	Token  string
+	Rev    string // of the spec that ran
+	Record string // of the lease; without it completing costs more
 	// Next is the next due time, unix ms; 0 means never: a one-shot is done.
 	Next int64
 	// KeepCrashes is set when the command was not run because of its crash

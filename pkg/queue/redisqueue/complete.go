@@ -2,6 +2,7 @@ package redisqueue
 
 import (
 	"context"
+	"strings"
 
 	"github.com/redpoll/redpoll/pkg/check"
 )
@@ -19,7 +20,8 @@ func (q *Queue) Complete(ctx context.Context, lane check.Lane, items []check.Com
 	args = append(args, GroupWorkers, KeepResults, len(items))
 	for i := range items {
 		c := &items[i]
-		args = append(args, c.SID, c.ID, c.Token, c.Rev, c.Next, c.Last, c.Event)
+		held, after := heldRecord(c)
+		args = append(args, c.ID, c.SID, held, after, c.Next, c.Last, c.Event)
 	}
 	for i := range items {
 		c := &items[i]
@@ -42,4 +44,22 @@ func (q *Queue) Complete(ctx context.Context, lane check.Lane, items []check.Com
 		return nil, err
 	}
 	return outcomes(reply), nil
+}
+
+// heldRecord gives the record that the lease wrote and the one that follows
+// when nothing happened to the check during the run.
+func heldRecord(c *check.Completion) (held, after string) {
+	w := strings.Split(c.Record, " ")
+	if len(w) != 11 {
+		return "l - 0 " + c.SID + " " + c.Token + " 0 0 " + c.Rev, ""
+	}
+	state, crashes := "w", "0"
+	if c.Next == 0 {
+		state = "d"
+	}
+	if c.KeepCrashes {
+		crashes = w[6]
+	}
+	nonce := c.Token[strings.LastIndexByte(c.Token, '/')+1:]
+	return c.Record, state + " - " + w[2] + " - - 0 " + crashes + " " + w[7] + " " + nonce + " " + w[9] + " " + w[10]
 }

@@ -2,8 +2,10 @@ package redisqueue
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
 
@@ -15,75 +17,178 @@ const LeaseBytes = 1 << 20
 
 var leaseScript = script("lease")
 
-// The codes of lease.lua.
+// The answers of lease.lua that are no record.
 const (
-	leased = iota
-	takenOver
-	discarded
-	held
-	later
-	_ // a bad record
-	leasedSame
+	takenOver = 1
+	later     = 4
 )
 
 // Lease asks for the right to run the entries of req, which are all of one
 // lane and were delivered to req.Worker. Entries in again are still the
 // worker's to ask for again; those in neither list are nobody's business here
 // any more: discarded, or another's.
+//
+// An entry whose spec was taken out of the registry by hand is put back for
+// repair to find. When the specs are more than LeaseBytes, the rest is handed
+// back to the stream.
 func (q *Queue) Lease(ctx context.Context, req check.LeaseRequest) (leases []check.Lease, again []check.Entry, err error) {
 	if len(req.Entries) == 0 {
 		return nil, nil, nil
 	}
-	args := make([]any, 0, 6+3*len(req.Entries))
-	args = append(args, GroupWorkers, req.Token, req.Lease.Milliseconds(), req.Suspects, LeaseBytes, check.MaxSpec)
-	ids := make([]string, len(req.Entries))
-	for i, e := range req.Entries {
-		args = append(args, e.SID, e.ID, req.Rev(i))
-		ids[i] = e.ID
-	}
-	reply, lasts, err := q.leaseAndLast(ctx, req.Lane, args, ids)
+	reply, lasts, err := q.leaseAndLast(ctx, req)
 	if err != nil {
 		return nil, nil, err
 	}
 	leases = make([]check.Lease, 0, len(req.Entries))
+	var unknown []int
 	now, rest := toInt(reply[0]), reply[1:]
 	for i, e := range req.Entries {
-		code := toInt(rest[0])
-		rest = rest[1:]
-		l := check.Lease{Entry: e, Token: req.Token, Now: now, Last: toText(lasts[i])}
-		switch code {
-		case leasedSame:
-			l.Rev = req.Rev(i)
-			leases = append(leases, l)
-		case leased, takenOver:
-			l.Rev, l.Spec, l.Reclaimed = toText(rest[0]), toText(rest[2]), code == takenOver
-			l.Crashes, _ = strconv.Atoi(toText(rest[1]))
-			leases = append(leases, l)
-			rest = rest[3:]
-		case later:
+		reclaimed := false
+		if toInt(rest[0]) == takenOver {
+			reclaimed, rest = true, rest[1:]
+		}
+		record, isRecord := rest[0].(string)
+		if toInt(rest[0]) == later {
 			again = append(again, e)
 		}
+		rest = rest[1:]
+		if !isRecord {
+			continue
+		}
+		l := check.Lease{Entry: e, Token: req.Token, Record: record, Now: now, Last: toText(lasts[i]), Reclaimed: reclaimed}
+		if l.Crashes, l.Rev = leaseWords(record); l.Rev != req.Rev(i) {
+			unknown = append(unknown, len(leases))
+		}
+		leases = append(leases, l)
 	}
-	return leases, again, nil
+	if len(unknown) > 0 {
+		leases, err = q.withSpecs(ctx, req.Lane, leases, unknown)
+	}
+	return leases, again, err
 }
 
 // leaseAndLast runs the script and reads the last records behind it, in one
 // round trip: nobody but the new owner may write them then.
-func (q *Queue) leaseAndLast(ctx context.Context, lane check.Lane, args []any, ids []string) (reply, lasts []any, err error) {
-	keys := []string{q.KeyReady(lane), q.KeyRuns(lane), q.KeySpecs(lane)}
+func (q *Queue) leaseAndLast(ctx context.Context, req check.LeaseRequest) (reply, lasts []any, err error) {
+	args := make([]any, 0, 4+2*len(req.Entries))
+	args = append(args, GroupWorkers, req.Token, req.Lease.Milliseconds(), req.Suspects)
+	ids := make([]string, len(req.Entries))
+	for i, e := range req.Entries {
+		args = append(args, e.ID, strconv.FormatInt(e.Planned, 10)+" "+e.SID)
+		ids[i] = e.ID
+	}
+	keys := []string{q.KeyReady(req.Lane), q.KeyRuns(req.Lane)}
 	var script *redis.Cmd
 	var last *redis.SliceCmd
 	for _, eval := range []func(context.Context, redis.Scripter, []string, ...any) *redis.Cmd{leaseScript.EvalSha, leaseScript.Eval} {
 		pipe := q.client.Pipeline()
 		script = eval(ctx, pipe, keys, args...)
-		last = pipe.HMGet(ctx, q.KeyLast(lane), ids...)
+		last = pipe.HMGet(ctx, q.KeyLast(req.Lane), ids...)
 		if _, err = pipe.Exec(ctx); !redis.HasErrorPrefix(script.Err(), "NOSCRIPT") {
 			break
 		}
 	}
-	if err != nil {
+	if err = errors.Join(script.Err(), last.Err()); err != nil {
 		return nil, nil, fmt.Errorf("lease %s: %w", keys[0], err)
 	}
 	reply, err = script.Slice()
 	return reply, last.Val(), err
+}
+
+// leaseWords reads the crash count and the revision out of a run record.
+func leaseWords(record string) (crashes int, rev string) {
+	for range 6 {
+		_, record, _ = strings.Cut(record, " ")
+	}
+	count, record, _ := strings.Cut(record, " ")
+	rev, _, _ = strings.Cut(record, " ")
+	crashes, _ = strconv.Atoi(count)
+	return crashes, rev
+}
+
+// withSpecs reads the specs of the leases with the given numbers. A lease
+// whose spec is missing or too long is ended, one that does not fit into the
+// answer any more is handed back.
+func (q *Queue) withSpecs(ctx context.Context, lane check.Lane, leases []check.Lease, unknown []int) ([]check.Lease, error) {
+	texts, err := q.boundedSpecs(ctx, lane, leases, unknown)
+	if err != nil {
+		return nil, err
+	}
+	drop := map[int]bool{}
+	var back []check.Holding
+	var end []check.Completion
+	for k, i := range unknown {
+		l := &leases[i]
+		switch t := texts[k]; {
+		case t.over:
+			back = append(back, check.Holding{Entry: l.Entry, Token: l.Token})
+			drop[i] = true
+		case t.text == "":
+			end = append(end, check.Completion{Entry: l.Entry, Token: l.Token, Rev: l.Rev, Record: l.Record, Next: l.Now + missingPause})
+			drop[i] = true
+		default:
+			l.Spec = t.text
+		}
+	}
+	if _, err := q.Release(ctx, lane, back); err != nil {
+		return nil, err
+	}
+	if _, err := q.Complete(ctx, lane, end); err != nil {
+		return nil, err
+	}
+	kept := leases[:0]
+	for i, l := range leases {
+		if !drop[i] {
+			kept = append(kept, l)
+		}
+	}
+	return kept, nil
+}
+
+// missingPause is how long a check without a spec is left alone, ms: repair
+// removes it before.
+const missingPause = 30_000
+
+// boundedText is a spec, or none: missing, too long, or over what an answer takes.
+type boundedText struct {
+	text string
+	over bool
+}
+
+// boundedSpecs asks for lengths before it asks for texts, at most LeaseBytes.
+func (q *Queue) boundedSpecs(ctx context.Context, lane check.Lane, leases []check.Lease, which []int) ([]boundedText, error) {
+	pipe := q.client.Pipeline()
+	lengths := make([]*redis.IntCmd, len(which))
+	for k, i := range which {
+		lengths[k] = pipe.HStrLen(ctx, q.KeySpecs(lane), leases[i].ID)
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, fmt.Errorf("measure specs of lane %s: %w", lane, err)
+	}
+	out := make([]boundedText, len(which))
+	var ids []string
+	var at []int
+	total := int64(0)
+	for k, i := range which {
+		n := lengths[k].Val()
+		switch {
+		case n == 0 || n > check.MaxSpec:
+		case total > 0 && total+n > LeaseBytes:
+			out[k].over = true
+		default:
+			total += n
+			ids, at = append(ids, leases[i].ID), append(at, k)
+		}
+	}
+	if len(ids) == 0 {
+		return out, nil
+	}
+	texts, err := q.client.HMGet(ctx, q.KeySpecs(lane), ids...).Result()
+	if err != nil {
+		return nil, fmt.Errorf("read specs of lane %s: %w", lane, err)
+	}
+	for k, text := range texts {
+		out[at[k]].text = toText(text)
+	}
+	return out, nil
 }

@@ -110,7 +110,8 @@ func (r *rig) start(id, token string) check.Lease {
 
 func done(l check.Lease, next int64) check.Completion {
 	return check.Completion{
-		Entry: l.Entry, Token: l.Token, Rev: l.Rev, Next: next, Last: `{"state":"OK"}`, Event: `{"result":{"state":"OK"}}`,
+		Record: l.Record,
+		Entry:  l.Entry, Token: l.Token, Rev: l.Rev, Next: next, Last: `{"state":"OK"}`, Event: `{"result":{"state":"OK"}}`,
 	}
 }
 

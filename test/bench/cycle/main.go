@@ -143,7 +143,7 @@ func redpoll(ctx context.Context, q *redisqueue.Queue, n int) error {
 			items := make([]check.Completion, len(leases))
 			for i, l := range leases {
 				revs[l.ID] = l.Rev
-				items[i] = check.Completion{Entry: l.Entry, Token: l.Token, Rev: l.Rev, Next: l.Now, Last: state, Event: event}
+				items[i] = check.Completion{Entry: l.Entry, Token: l.Token, Rev: l.Rev, Record: l.Record, Next: l.Now, Last: state, Event: event}
 			}
 			if _, err := q.Complete(ctx, lane, items); err != nil {
 				return err

@@ -86,7 +86,7 @@ func main() {
 				var items []check.Completion
 				for _, l := range leases {
 					revs[l.ID] = l.Rev
-					items = append(items, check.Completion{Entry: l.Entry, Token: l.Token, Rev: l.Rev, Next: l.Now, Last: state, Event: state})
+					items = append(items, check.Completion{Entry: l.Entry, Token: l.Token, Rev: l.Rev, Record: l.Record, Next: l.Now, Last: state, Event: state})
 				}
 				count += float64(len(items))
 				if _, err := q.Complete(ctx, lane, items); err != nil {

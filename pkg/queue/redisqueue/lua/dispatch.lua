@@ -23,11 +23,9 @@ if #found > 0 then
   local sets, n = {}, 0
   for i, id in ipairs(ids) do
     local rec = recs[i]
-    local state, flags, planned, sid, owner, expiry, crashes, rev, pos
-    if rec then
-      state, flags, planned, sid, owner, expiry, crashes, rev, pos = match(rec, HEAD)
-    end
-    if state == 'w' and (flags == '-' or not find(flags, 'p', 1, true)) then
+    -- waiting, not paused: where its last planned time and its tail stand
+    local planned, pos = match(rec or '', '^w %- ([0-9]+) %- %- 0 ()')
+    if planned then
       local plan = found[2 * i]
       local at, before = tonumber(plan) or 0, tonumber(planned)
       if at < 1e11 or at <= before then
@@ -35,15 +33,18 @@ if #found > 0 then
       elseif find(plan, '%D') then
         plan = int(math.max(math.floor(at), before + 1))
       end
-      sid = redis.call('XADD', ready, '*', 'id', id, 'due', plan)
-      sets[n + 1], sets[n + 2] = id, 'q ' .. flags .. ' ' .. plan .. ' ' .. sid .. ' - 0 ' .. crashes .. ' ' .. rev .. ' ' .. sub(rec, pos)
+      local sid = redis.call('XADD', ready, '*', 'id', id, 'due', plan)
+      sets[n + 1], sets[n + 2] = id, 'q - ' .. plan .. ' ' .. sid .. ' - 0 ' .. sub(rec, pos)
       n = n + 2
       reply[1] = reply[1] + 1
-    elseif state == 'l' and not find(flags, 'a', 1, true) then
-      sets[n + 1], sets[n + 2] = id, 'l ' .. flag(flags, 'a', true) .. sub(rec, 3 + #flags)
-      n = n + 2
-    elseif not rec or state == 't' then
+    elseif not rec or sub(rec, 1, 1) == 't' then
       reply[#reply + 1] = id
+    elseif sub(rec, 1, 1) == 'l' then
+      local flags = match(rec, '^l ([pav-]+) ')
+      if flags and not find(flags, 'a', 1, true) then
+        sets[n + 1], sets[n + 2] = id, 'l ' .. flag(flags, 'a', true) .. sub(rec, 3 + #flags)
+        n = n + 2
+      end
     end
   end
   if n > 0 then redis.call('HSET', runs, unpack(sets)) end
