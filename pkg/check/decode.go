@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"time"
@@ -113,7 +114,7 @@ func (d *decoder) own(path string, v any, to reflect.Value) bool {
 			err = u.UnmarshalJSON(raw)
 		}
 		if err != nil {
-			d.add(withPrefixOr(path, err))
+			d.foreign(path, err)
 		}
 		return true
 	case encoding.TextUnmarshaler:
@@ -121,18 +122,26 @@ func (d *decoder) own(path string, v any, to reflect.Value) bool {
 		if !ok {
 			d.addf(path, "want a string, got %s", show(v))
 		} else if err := u.UnmarshalText([]byte(s)); err != nil {
-			d.add(withPrefixOr(path, err))
+			d.foreign(path, err)
 		}
 		return true
 	}
 	return false
 }
 
-func withPrefixOr(path string, err error) error {
-	if path == "" {
-		return err
+// foreign reports the error of a type that read itself.
+func (d *decoder) foreign(path string, err error) {
+	for _, e := range leaves(err) {
+		var fe *FieldError
+		switch {
+		case !errors.As(e, &fe):
+			d.addf(path, "%s", cleanText(e.Error(), 256))
+		case path == "":
+			d.add(fe)
+		default:
+			d.add(withPrefix(path, fe))
+		}
 	}
-	return withPrefix(path, err)
 }
 
 // kind reads by the kind of Go value that is wanted.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -68,6 +69,7 @@ func (c *Check) Text() []byte {
 	if n.Zone == DefaultZone {
 		n.Zone = ""
 	}
+	n.Cron = strings.Join(strings.Fields(n.Cron), " ")
 	if n.Timezone == "UTC" {
 		n.Timezone = ""
 	}
