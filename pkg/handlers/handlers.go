@@ -1,0 +1,34 @@
+// Package handlers lists the types of handlers that redpoll brings along. Each
+// lives in a package of its own below this one.
+package handlers
+
+import (
+	"log/slog"
+	"os"
+
+	"github.com/redpoll/redpoll/pkg/check"
+	"github.com/redpoll/redpoll/pkg/handlers/log"
+	"github.com/redpoll/redpoll/pkg/handlers/statsd"
+)
+
+// Tools are what a worker lends its handlers.
+type Tools struct {
+	// Log is where the log handler writes; nil means text on standard error.
+	Log *slog.Logger
+}
+
+// Builtin gives the types of handlers with default tools. The map is new for
+// every caller, who may add to it.
+func Builtin() check.Handlers { return BuiltinWith(Tools{}) }
+
+// BuiltinWith gives the types of handlers with a worker's tools. The map is
+// new for every caller, who may add to it.
+func BuiltinWith(t Tools) check.Handlers {
+	if t.Log == nil {
+		t.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
+	}
+	return check.Handlers{
+		"log":    check.TypedHandler(log.Defaults(), log.New(t.Log)),
+		"statsd": check.TypedHandler(statsd.Defaults(), statsd.New),
+	}
+}
