@@ -1,0 +1,254 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/redpoll/redpoll/pkg/check"
+)
+
+// runRow is a run record as JSON.
+type runRow struct {
+	State     string `json:"state"`
+	Paused    bool   `json:"paused,omitempty"`
+	Again     bool   `json:"again,omitempty"`
+	Void      bool   `json:"void,omitempty"`
+	Planned   int64  `json:"planned,omitempty"`
+	SID       string `json:"entry,omitempty"`
+	Owner     string `json:"owner,omitempty"`
+	Expiry    int64  `json:"expiry,omitempty"`
+	Crashes   int    `json:"crashes,omitempty"`
+	Committed string `json:"committed,omitempty"`
+	Rev       string `json:"rev,omitempty"`
+	SHA       string `json:"sha,omitempty"`
+	First     int64  `json:"first,omitempty"`
+}
+
+// description is all that is known of a check.
+type description struct {
+	checkRow
+	Lane string      `json:"lane"`
+	Due  int64       `json:"due,omitempty"`
+	Run  *runRow     `json:"run,omitempty"`
+	Last *check.Last `json:"last,omitempty"`
+}
+
+func (a *app) describeCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "describe ID ...",
+		Short: "Show all that is known of a check",
+		Long:  "Show all that is known of a check: spec, last result with metrics, open incident, when it is due, run record.",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usagef("describe wants the id of a check; 'redpoll get' lists them")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			conn, err := a.connect(cmd.Context())
+			if err != nil {
+				return err
+			}
+			found, err := a.targets(cmd.Context(), args, nil)
+			if err != nil {
+				return err
+			}
+			missing := false
+			for i, t := range found {
+				d, err := a.describe(cmd.Context(), conn, t)
+				if err != nil {
+					return err
+				}
+				if d == nil {
+					missing = true
+					a.tellMissing(cmd.Context(), conn, t)
+					continue
+				}
+				if i > 0 && a.opt.output == formatTable {
+					fmt.Fprintln(a.Stdout)
+				}
+				if err := a.printDescription(cmd.Context(), conn, d); err != nil {
+					return err
+				}
+			}
+			if missing {
+				return errWrong
+			}
+			return nil
+		},
+	}
+}
+
+// describe reads everything of a check, nil when there is none.
+func (a *app) describe(ctx context.Context, conn *connection, t target) (*description, error) {
+	lane, err := conn.LaneOf(ctx, t.zone, t.id)
+	if err != nil {
+		return nil, err
+	}
+	places, err := conn.Places(ctx, lane, []string{t.id})
+	if err != nil || places[0].Spec == "" {
+		return nil, err
+	}
+	p := places[0]
+	d := &description{checkRow: newCheckRow(parseStored(lane, p.Stored)), Lane: lane.String(), Due: p.Due, Last: parseLast(p.Last)}
+	if p.Record.State != "" {
+		run := runRow(p.Record)
+		d.Run = &run
+	}
+	return d, nil
+}
+
+func (a *app) printDescription(ctx context.Context, conn *connection, d *description) error {
+	switch a.opt.output {
+	case formatJSONL:
+		return a.printer().line(d)
+	case formatJSON, formatYAML:
+		return a.printer().value(d)
+	case formatName:
+		_, err := fmt.Fprintln(a.Stdout, d.target())
+		return err
+	}
+	now, err := conn.Now(ctx)
+	if err != nil {
+		return err
+	}
+	var buf bytes.Buffer
+	d.write(&buf, a.printer(), now)
+	_, err = a.Stdout.Write(buf.Bytes())
+	return err
+}
+
+// write prints the description for people. Writes to w do not fail.
+func (d *description) write(w io.Writer, p *printer, now int64) {
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(w, "%-12s%s\n", name+":", clean(fmt.Sprintf(format, args...)))
+	}
+	past := func(ms int64) string {
+		return fmt.Sprintf("%s (%s)", clock(ms), ago(time.Duration(now-ms)*time.Millisecond))
+	}
+	line("Check", "%s", d.target())
+	if d.Error != "" {
+		line("Error", "%s", strings.ReplaceAll(d.Error, "\n", "; "))
+	}
+	if d.check != nil {
+		d.writeSpec(line)
+	}
+	if d.Last == nil {
+		line("State", "none yet: no run has been committed")
+	} else {
+		fmt.Fprintf(w, "%-12s%s since %s\n", "State:", p.paint(d.State), past(d.Since))
+		d.writeLast(line, past)
+	}
+	switch {
+	case d.Due != 0 && d.Due <= now:
+		line("Due", "now, since %s", past(d.Due))
+	case d.Due != 0:
+		line("Due", "%s", past(d.Due))
+	}
+	if d.Run != nil {
+		d.writeRun(line, past)
+	}
+	if d.Last != nil && len(d.Last.Metrics) > 0 {
+		fmt.Fprintln(w, "Metrics:")
+		for _, m := range d.Last.Metrics {
+			fmt.Fprintf(w, "  %-28s%s\n", clean(m.Name), clean(metricText(m)))
+		}
+	}
+}
+
+type lineFunc func(name, format string, args ...any)
+
+func (d *description) writeSpec(line lineFunc) {
+	c := d.check
+	line("Command", "%s", c.Command)
+	if len(c.Params) > 0 {
+		line("Params", "%s", c.Params)
+	}
+	line("Schedule", "%s%s", scheduleText(c), map[bool]string{true: ", PAUSED"}[c.Paused])
+	line("Timeout", "%s", shortDuration(c.TimeoutOr()))
+	if c.AttemptsOr() > 1 {
+		line("Attempts", "%d", c.AttemptsOr())
+	}
+	if c.Handlers != nil {
+		line("Handlers", "%s", cmpOr(strings.Join(c.Handlers, ", "), "none"))
+	}
+	if len(c.Labels) > 0 {
+		var all []string
+		for _, k := range slices.Sorted(maps.Keys(c.Labels)) {
+			all = append(all, k+"="+c.Labels[k])
+		}
+		line("Labels", "%s", strings.Join(all, ", "))
+	}
+	if len(c.Meta) > 0 {
+		text, _ := json.Marshal(c.Meta) // came from JSON
+		line("Meta", "%s", text)
+	}
+	if c.SuppressIncidents {
+		line("Incidents", "suppressed")
+	}
+}
+
+func (d *description) writeLast(line lineFunc, past func(int64) string) {
+	if d.Reason != "" {
+		line("Reason", "%s", d.Reason)
+	}
+	if d.Text != "" {
+		line("Text", "%s", d.Text)
+	}
+	l := d.Last
+	line("Last run", "%s by %s, took %s, %s late", past(l.Started), l.Worker,
+		time.Duration(l.Finished-l.Started)*time.Millisecond, time.Duration(l.Started-l.Planned)*time.Millisecond)
+	if l.Fails > 0 {
+		line("Not OK", "%d in a row", l.Fails)
+	}
+	if inc := l.Open(); inc != nil {
+		line("Incident", "%s: %s -> %s, open since %s", inc.ID, inc.From, inc.To, past(inc.Opened))
+	}
+}
+
+func (d *description) writeRun(line lineFunc, past func(int64) string) {
+	r := d.Run
+	text := r.State
+	if r.Owner != "" {
+		text += " by " + r.Owner
+	}
+	if r.Expiry != 0 && r.Owner != "" {
+		text += ", lease until " + clock(r.Expiry)
+	}
+	if r.Crashes > 0 {
+		text += ", workers lost: " + strconv.Itoa(r.Crashes)
+	}
+	if r.Again {
+		text += ", again at once after this run"
+	}
+	line("Now", "%s", text)
+	line("Revision", "%s, lane %s", r.Rev, d.Lane)
+	if r.Planned != 0 {
+		line("Planned", "%s", past(r.Planned))
+	}
+}
+
+// metricText writes a metric's value with its unit.
+func metricText(m check.Metric) string {
+	value := m.Str
+	switch m.Kind {
+	case check.KindGauge:
+		value = strconv.FormatFloat(m.Value, 'g', 6, 64)
+	case check.KindCounter:
+		value = strconv.FormatUint(m.Count, 10)
+	}
+	if m.Unit != "" {
+		value += " " + m.Unit
+	}
+	return value
+}

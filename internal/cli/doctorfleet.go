@@ -1,0 +1,147 @@
+package cli
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/redpoll/redpoll/pkg/check"
+	"github.com/redpoll/redpoll/pkg/queue/redisqueue"
+)
+
+// lateFrom is for how long a check may be due before doctor calls it late.
+const lateFrom = 5 * time.Second
+
+// fleet looks for live schedulers and workers and for checks that wait.
+func (d *doctor) fleet(ctx context.Context) {
+	d.schedulers(ctx)
+	lanes, err := d.conn.Lanes(ctx)
+	if err != nil {
+		return // told by keys
+	}
+	now, err := d.conn.Now(ctx)
+	if err != nil {
+		return // told by clock
+	}
+	beats, err := d.conn.Workers(ctx)
+	if err != nil {
+		d.bad("workers", "DEL "+d.conn.KeyWorkers()+": workers write it anew", "%s", errText(err))
+		return
+	}
+	live := make(map[string][]check.Heartbeat) // by zone
+	var names []string
+	for _, hb := range beats {
+		if !newWorkerRow(hb, now).Live {
+			continue
+		}
+		names = append(names, hb.Name)
+		for _, zone := range hb.Zones {
+			live[zone] = append(live[zone], hb)
+		}
+	}
+	if len(names) > 0 {
+		d.ok("workers", "%d live: %s", len(names), shorten(strings.Join(names, ", "), 80))
+	}
+	if len(lanes) == 0 && len(names) == 0 {
+		d.bad("workers", "start one: worker -redis URL", "no worker is live, and there is no zone yet")
+	}
+	for zone, part := range byZone(lanes) {
+		d.zone(ctx, zone, part, live[zone])
+	}
+}
+
+func byZone(lanes []check.Lane) map[string][]check.Lane {
+	out := make(map[string][]check.Lane)
+	for _, l := range lanes {
+		out[l.Zone] = append(out[l.Zone], l)
+	}
+	return out
+}
+
+// schedulers looks for the lock of the intake, which its holder renews.
+func (d *doctor) schedulers(ctx context.Context) {
+	for range 5 {
+		n, err := d.conn.Client().Exists(ctx, d.conn.KeyIntakeLock()).Result()
+		switch {
+		case err != nil:
+			d.warn("scheduler", "let this user run EXISTS", "%s", errText(err))
+			return
+		case n > 0:
+			d.ok("scheduler", "one applies the intake")
+			return
+		}
+		if sleep(ctx, 300*time.Millisecond) != nil {
+			return
+		}
+	}
+	d.bad("scheduler", "start one: scheduler -redis URL", "no scheduler is live: no check becomes due, no request is answered")
+}
+
+// zone looks at the lanes of a zone and at who serves it.
+func (d *doctor) zone(ctx context.Context, zone string, lanes []check.Lane, live []check.Heartbeat) {
+	c := d.conn
+	var checks int64
+	var late time.Duration
+	for _, lane := range lanes {
+		n, err := c.Client().HLen(ctx, c.KeySpecs(lane)).Result()
+		if err != nil {
+			return // told by keys
+		}
+		checks += n
+		if s, err := c.Stats(ctx, lane); err == nil {
+			late = max(late, time.Duration(s.Overdue)*time.Millisecond)
+		}
+		d.group(ctx, lane)
+	}
+	what := "zone " + zone
+	var offered []string
+	for _, hb := range live {
+		offered = append(offered, hb.Commands...)
+	}
+	switch {
+	case checks > 0 && len(live) == 0:
+		d.bad(what, "start one: worker -redis URL -zones "+zone, "%d checks and no live worker", checks)
+	case late > lateFrom:
+		d.bad(what, "start more workers or schedulers; 'redpoll due' shows where it stands", "a check has been due for %s", roughly(late))
+	default:
+		d.ok(what, "%d checks, %d workers, nothing is late", checks, len(live))
+	}
+	if len(live) > 0 {
+		d.commands(ctx, what, lanes, offered)
+	}
+}
+
+// group looks for the consumer group of a lane.
+func (d *doctor) group(ctx context.Context, lane check.Lane) {
+	groups, err := d.conn.Client().XInfoGroups(ctx, d.conn.KeyReady(lane)).Result()
+	if err != nil && !strings.Contains(err.Error(), "no such key") {
+		return // a wrong type is told by keys
+	}
+	for _, g := range groups {
+		if g.Name == redisqueue.GroupWorkers {
+			return
+		}
+	}
+	d.warn("lane "+lane.String(), "schedulers and workers create it: start them", "the stream has no group %q", redisqueue.GroupWorkers)
+}
+
+// commands looks for checks that no live worker of their zone can run. It
+// reads some of them: this is a hint, not a proof.
+func (d *doctor) commands(ctx context.Context, what string, lanes []check.Lane, offered []string) {
+	missing := make(map[string]string) // command -> a check
+	for _, lane := range lanes {
+		specs, _, err := d.conn.ScanSpecs(ctx, lane, 0, 1000)
+		if err != nil {
+			return
+		}
+		for _, s := range specs {
+			if c := parseStored(lane, s).check; c != nil && !slices.Contains(offered, c.Command) {
+				missing[c.Command] = c.ID
+			}
+		}
+	}
+	for command, id := range missing {
+		d.bad(what, "start a worker that offers "+command, "no live worker offers the command %s of check %s", command, id)
+	}
+}
