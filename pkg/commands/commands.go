@@ -8,6 +8,7 @@ import (
 	"github.com/redpoll/redpoll/pkg/commands/dns"
 	"github.com/redpoll/redpoll/pkg/commands/http"
 	"github.com/redpoll/redpoll/pkg/commands/junospools"
+	"github.com/redpoll/redpoll/pkg/commands/mysql"
 	"github.com/redpoll/redpoll/pkg/commands/ping"
 	"github.com/redpoll/redpoll/pkg/commands/smtp"
 	"github.com/redpoll/redpoll/pkg/commands/snmp"
@@ -22,13 +23,14 @@ func Builtin() check.Commands { return BuiltinWith(Tools{}) }
 // every caller, who may add to it.
 func BuiltinWith(t Tools) check.Commands {
 	return check.Commands{
-		"snmp":                   check.Typed(snmp.Defaults(), snmp.New(t)),
-		"junos_subscriber_pools": check.Typed(junospools.Defaults(), junospools.New(t)),
 		"cisco_resources":        check.Typed(ciscoresources.Defaults(), ciscoresources.New(t)),
 		"dns":                    check.Typed(dns.Defaults(), dns.New(t)),
-		"smtp":                   check.Typed(smtp.Defaults(), smtp.New(t)),
-		"ping":                   check.Typed(ping.Defaults(), ping.New(t)),
 		"http":                   check.Typed(http.Defaults(), http.New(t)),
+		"junos_subscriber_pools": check.Typed(junospools.Defaults(), junospools.New(t)),
+		"mysql":                  check.Typed(mysql.Defaults(), mysql.New(t)),
+		"ping":                   check.Typed(ping.Defaults(), ping.New(t)),
+		"smtp":                   check.Typed(smtp.Defaults(), smtp.New(t)),
+		"snmp":                   check.Typed(snmp.Defaults(), snmp.New(t)),
 		"tcp":                    check.Typed(tcp.Defaults(), tcp.New(t)),
 	}
 }
