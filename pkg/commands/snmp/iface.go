@@ -75,7 +75,7 @@ func (i *Interface) read(item json.RawMessage) error {
 		if err := json.Unmarshal(item, &word); err != nil {
 			return err
 		}
-	} else if word == "null" {
+	} else if word[0] < '0' || word[0] > '9' {
 		return errors.New("want an index, a name or an object")
 	}
 	if n, err := strconv.ParseUint(word, 10, 32); err == nil {

@@ -81,6 +81,9 @@ func compile(p Params) (*command, error) {
 	if err := c.compileObjects(); err != nil {
 		return nil, err
 	}
+	if n := c.points(); n > maxObjects {
+		return nil, fmt.Errorf("oids, interfaces: %d objects, want at most %d; split the check", n, maxObjects)
+	}
 	found := make([]snmpclient.Interface, len(p.Interfaces))
 	for i := range p.Interfaces {
 		found[i].Index = p.Interfaces[i].Index
@@ -93,13 +96,22 @@ func compile(p Params) (*command, error) {
 	if err := l.names(); err != nil {
 		return nil, err
 	}
-	if len(l.oids) > maxObjects {
-		return nil, fmt.Errorf("oids, interfaces: %d objects, want at most %d; split the check", len(l.oids), maxObjects)
-	}
 	if len(c.selectors) == 0 {
 		c.fixed = l
 	}
 	return c, nil
+}
+
+// points counts the objects, those of each interface by themselves.
+func (c *command) points() (n int) {
+	for i := range c.objects {
+		if c.objects[i].each {
+			n += len(c.Interfaces)
+		} else {
+			n++
+		}
+	}
+	return n
 }
 
 func (c *command) validate(each bool) error {
