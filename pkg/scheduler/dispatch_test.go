@@ -240,6 +240,7 @@ func TestPrepareComesFirstAndAgainAfterTrouble(t *testing.T) {
 		var order []string
 		calls := 0
 		f := &fakeQueue{
+			lock:    func(string) (bool, error) { return false, nil },
 			prepare: func(lane check.Lane) error { order = append(order, "prepare "+lane.String()); return nil },
 			dispatch: func(check.Lane, int) (check.Dispatched, error) {
 				if calls++; calls == 2 {

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -18,9 +19,20 @@ func (s *Scheduler) adoptFound(ctx context.Context, lane check.Lane, specs []che
 	if err != nil {
 		return err
 	}
+	ids := make([]string, len(specs))
+	for i, st := range specs {
+		ids[i] = st.ID
+	}
+	stored, err := s.q.Specs(ctx, lane, ids)
+	if err != nil {
+		return err
+	}
 	b := &batch{s: s, now: now, zones: zones, crew: &s.repairs.crew}
 	f := find{b: b, lane: lane, here: map[string]check.Verdict{}}
-	for _, st := range specs {
+	for _, st := range stored {
+		if st.Spec == "" {
+			continue // taken out again
+		}
 		if err := f.judge(ctx, st); err != nil {
 			return err
 		}
@@ -50,6 +62,10 @@ func (f *find) judge(ctx context.Context, st check.Stored) error {
 	switch {
 	case err != nil:
 		return err
+	case errors.As(fault, new(*check.UnknownNameError)) && st.Last != "":
+		// It ran: some worker has the command, if not within the last hour. The
+		// records may have been lost, not the text written.
+		warnings = []string{fault.Error()}
 	case fault != nil:
 		f.refuse(st, v, fault)
 		return nil

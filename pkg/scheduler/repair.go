@@ -132,6 +132,9 @@ func (s *Scheduler) cleanLane(ctx context.Context, p *pass) error {
 		return nil
 	}
 	p.cleaned = time.Now()
+	if err := s.q.Prepare(ctx, p.lane); err != nil { // it may have been deleted
+		return err
+	}
 	if _, err := s.q.DropConsumers(ctx, p.lane, workerMemory); err != nil {
 		return err
 	}

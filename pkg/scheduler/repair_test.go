@@ -1,0 +1,356 @@
+package scheduler
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/redpoll/redpoll/internal/redistest"
+	"github.com/redpoll/redpoll/pkg/check"
+)
+
+// pass makes a whole repair pass over a lane and gives what it found.
+func (r *rig) pass(lane check.Lane) []string {
+	r.t.Helper()
+	r.repaired = nil
+	p := &pass{lane: lane, t: r.s.trouble("repair"), count: pageSize}
+	for range 1000 {
+		r.must(r.s.repairPage(r.t.Context(), p))
+		if !p.after.IsZero() {
+			slices.Sort(r.repaired)
+			return r.repaired
+		}
+	}
+	r.t.Fatal("the pass does not end")
+	return nil
+}
+
+// wantPass compares what a pass over the default lane found, and that the next
+// one finds nothing.
+func (r *rig) wantPass(want ...string) {
+	r.t.Helper()
+	if got := r.pass(lane0); !slices.Equal(got, want) {
+		r.t.Errorf("pass found %q, want %q", got, want)
+	}
+	if again := r.pass(lane0); len(again) > 0 {
+		r.t.Errorf("the next pass found %q, want nothing", again)
+	}
+}
+
+func spec(id, more string) string {
+	return fmt.Sprintf(`{"id":%q,"command":"probe","every":"1h","params":{"host":"h"}%s}`, id, more)
+}
+
+// hand writes a spec as a person does.
+func (r *rig) hand(lane check.Lane, id, text string) {
+	r.t.Helper()
+	r.must(r.client.HSet(r.t.Context(), r.KeySpecs(lane), id, text).Err())
+}
+
+func TestSpecsByHand(t *testing.T) {
+	eachRig(t, func(t *testing.T, r *rig) {
+		r.wantPass()
+		before := r.now()
+		r.hand(lane0, "new", spec("new", ""))
+		r.hand(lane0, "quiet", spec("quiet", `,"paused":true`))
+		r.hand(lane0, "broken", `{"id":`)
+		r.hand(lane0, "other", spec("another", ""))
+		r.hand(lane0, "prams", spec("prams", `,"parms":{}`))
+		r.hand(lane0, "unknown", `{"id":"unknown","command":"nobodys","every":"1h"}`)
+		r.hand(lane0, "panics", `{"id":"panics","command":"probe","every":"1h","params":{"host":"panic"}}`)
+		r.hand(lane0, "no\xffutf8", "\xff\xfe")
+		r.wantPass("new/hand", "quiet/hand")
+		if p := r.place("new"); p.Due < before || p.Due > r.now() {
+			t.Errorf("a new spec by hand: %+v, want it due now", p)
+		}
+		if p := r.place("quiet"); p.Due != 0 || !p.Record.Paused {
+			t.Errorf("a paused spec by hand: %+v", p)
+		}
+		got := map[string]string{}
+		for _, v := range r.verdicts() {
+			if got[v.ID] != "" || v.Entry != "" || v.Zone != "default" {
+				t.Errorf("verdict %+v, want one for each text", v)
+			}
+			got[v.ID] = v.Verdict
+		}
+		want := map[string]string{
+			"new": accepted, "quiet": accepted, "broken": rejected, "other": rejected, "prams": rejected,
+			"unknown": rejected, "panics": rejected, "no\uFFFDutf8": rejected,
+		}
+		for id, verdict := range want {
+			if got[id] != verdict {
+				t.Errorf("verdict on %s = %q, want %s", id, got[id], verdict)
+			}
+		}
+
+		// Another text is another verdict.
+		n := len(r.verdicts())
+		r.hand(lane0, "broken", spec("broken", ""))
+		r.hand(lane0, "new", spec("new", `,"attempts":3`))
+		r.wantPass("broken/hand", "new/hand")
+		if len(r.verdicts()) != n+2 || r.place("broken").Due == 0 {
+			t.Errorf("the mended text: %+v", r.place("broken"))
+		}
+		// A request beats the hand.
+		r.want(accepted, set("new", "2h")...)
+		// And a text taken away stops the check.
+		r.must(r.client.HDel(t.Context(), r.KeySpecs(lane0), "new").Err())
+		r.wantPass("new/vanished")
+		if p := r.place("new"); p.Due != 0 || p.Record.State != "removed" {
+			t.Errorf("its spec is gone: %+v", p)
+		}
+		// Beside the tombstone it is a new check.
+		r.hand(lane0, "new", spec("new", ""))
+		r.wantPass("new/hand")
+	})
+}
+
+// A hand edit of a check that ran keeps it on its grid.
+func TestHandEditDoesNotRunAtOnce(t *testing.T) {
+	eachRig(t, func(t *testing.T, r *rig) {
+		r.want(accepted, set("a", "1h")...)
+		r.complete(r.lease("w")[0], check.Last{}, r.now()+1000)
+		now := time.UnixMilli(r.now())
+		r.hand(lane0, "a", spec("a", `,"attempts":2`))
+		r.wantPass("a/hand")
+		c, err := check.Parse([]byte(spec("a", "")))
+		r.must(err)
+		if due, first := r.place("a").Due, check.First(c, now, true).UnixMilli(); due < first {
+			t.Errorf("due at %d, want the next slot %d", due, first)
+		}
+	})
+}
+
+func TestSpecInTheWrongLaneIsMovedHome(t *testing.T) {
+	eachRig(t, func(t *testing.T, r *rig) {
+		ctx := t.Context()
+		r.must(r.client.HSet(ctx, r.KeyZones(), "eu", "1 4", "default", "1 1").Err())
+		home := check.Lane{Zone: "eu", Part: check.Partition("a", 4)}
+		b := "b1"
+		for check.Partition(b, 4) == 0 {
+			b += "x"
+		}
+		eu0, homeB := check.Lane{Zone: "eu"}, check.Lane{Zone: "eu", Part: check.Partition(b, 4)}
+		r.hand(lane0, "a", spec("a", `,"zone":"eu"`))
+		r.hand(eu0, b, spec(b, ""))
+		r.wantPass("a/moved")
+		if got := r.pass(eu0); !slices.Contains(got, b+"/moved") {
+			t.Errorf("pass found %q, want %s/moved", got, b)
+		}
+		for id, lane := range map[string]check.Lane{"a": home, b: homeB} {
+			p, err := r.Places(ctx, lane, []string{id})
+			r.must(err)
+			if p[0].Spec == "" || p[0].Due == 0 {
+				t.Errorf("%s in %s: %+v, want it adopted", id, lane, p[0])
+			}
+		}
+		if r.place("a").Spec != "" {
+			t.Error("the text stayed in the wrong lane")
+		}
+		// One that another spec is at home for is not written over it.
+		r.hand(lane0, "a", spec("a", `,"zone":"eu","attempts":9`))
+		r.wantPass()
+		vs := r.verdicts()
+		if v := vs[len(vs)-1]; v.Verdict != rejected || !strings.Contains(v.Reason, home.String()) {
+			t.Errorf("verdict = %+v", v)
+		}
+	})
+}
+
+// Each of these is harm from outside; a pass mends it, the next finds nothing.
+func TestRepairs(t *testing.T) {
+	type harm struct {
+		name string
+		do   func(r *rig)
+		want []string
+	}
+	ctx := t.Context()
+	harms := []harm{
+		{"due lost", func(r *rig) { r.client.Del(ctx, r.KeyDue(lane0)) }, []string{"a/lost", "b/lost"}},
+		{"due far", func(r *rig) { r.client.ZAdd(ctx, r.KeyDue(lane0), redis.Z{Score: 1e300, Member: "a"}) }, []string{"a/far"}},
+		{"record lost", func(r *rig) { r.client.HDel(ctx, r.KeyRuns(lane0), "a") }, []string{"a/hand"}},
+		{"record junk", func(r *rig) { r.client.HSet(ctx, r.KeyRuns(lane0), "a", "junk") }, []string{"a/bad_record"}},
+		{"runs lost", func(r *rig) { r.client.Del(ctx, r.KeyRuns(lane0)) }, []string{"a/hand", "b/hand", "p/hand"}},
+		{"paused is due", func(r *rig) { r.client.ZAdd(ctx, r.KeyDue(lane0), redis.Z{Score: 1e12, Member: "p"}) }, []string{"p/paused_due"}},
+		{"due without spec", func(r *rig) { r.client.ZAdd(ctx, r.KeyDue(lane0), redis.Z{Score: 1e15, Member: "x"}) }, []string{"x/stray"}},
+		{"entry lost", func(r *rig) {
+			r.client.ZAdd(ctx, r.KeyDue(lane0), redis.Z{Score: 1, Member: "a"})
+			if _, err := r.Dispatch(ctx, lane0, 1); err != nil {
+				r.t.Fatal(err)
+			}
+			r.client.Del(ctx, r.KeyReady(lane0))
+		}, []string{"a/lost_entry"}},
+	}
+	for _, h := range harms {
+		t.Run(h.name, func(t *testing.T) {
+			eachRig(t, func(t *testing.T, r *rig) {
+				for _, id := range []string{"a", "b", "p"} {
+					r.want(accepted, append(set(id, "1h"), "first", "spread")...)
+				}
+				r.want(accepted, "op pause id p")
+				r.wantPass()
+				h.do(r)
+				if got := r.pass(lane0); !slices.Equal(got, h.want) {
+					t.Errorf("pass found %q, want %q", got, h.want)
+				}
+				r.pass(lane0) // a junk record is found as new text then
+				if again := r.pass(lane0); len(again) > 0 {
+					t.Errorf("a later pass found %q", again)
+				}
+				now := r.now()
+				for _, id := range []string{"a", "b"} {
+					if p := r.place(id); p.Spec == "" || p.Due < now-60_000 || p.Due > now+2*3_600_000 || p.Record.State != "waiting" {
+						t.Errorf("%s = %+v, want it waiting within two intervals", id, p)
+					}
+				}
+				if p := r.place("p"); p.Due != 0 || !p.Record.Paused {
+					t.Errorf("p = %+v, want it paused", p)
+				}
+			})
+		})
+	}
+}
+
+func TestOneShotIsRemovedWhenDone(t *testing.T) {
+	eachRig(t, func(t *testing.T, r *rig) {
+		at := time.UnixMilli(r.now() - 1000).UTC().Format(time.RFC3339Nano)
+		r.want(accepted, "id", "once", "command", "probe", "params.host", "h", "at", at)
+		r.wantPass()
+		l := r.lease("w")
+		if len(l) != 1 {
+			t.Fatal("a one-shot in the past was not due")
+		}
+		r.wantPass()
+		r.complete(l[0], check.Last{}, 0)
+		r.wantPass()
+		if p := r.place("once"); p.Spec != "" || p.Due != 0 {
+			t.Errorf("once = %+v, want it removed", p)
+		}
+	})
+}
+
+func TestOldWorkersAndIncidentsAreDropped(t *testing.T) {
+	eachRig(t, func(t *testing.T, r *rig) {
+		ctx := t.Context()
+		now := r.now()
+		week := incidentMemory.Milliseconds()
+		beat := func(at int64) string { return fmt.Sprintf(`{"at":%d,"every":10000}`, at) }
+		r.must(r.client.HSet(ctx, r.KeyWorkers(), "old", beat(now-3_700_000), "new", beat(now)).Err())
+		r.must(r.client.HSet(ctx, r.KeyIncidents(lane0),
+			"default/a/1", fmt.Sprintf(`{"id":"default/a/1","resolved":%d}`, now-week-1000), "default/a/1/ack", "{}", "default/a/1/pager", "x",
+			"default/a/2", fmt.Sprintf(`{"id":"default/a/2","resolved":%d}`, now-1000),
+			"default/a/3", `{"id":"default/a/3","opened":1}`).Err())
+		r.s.cleanWorkers(ctx)
+		r.pass(lane0)
+		workers, err := r.client.HKeys(ctx, r.KeyWorkers()).Result()
+		r.must(err)
+		incidents, err := r.client.HKeys(ctx, r.KeyIncidents(lane0)).Result()
+		r.must(err)
+		slices.Sort(incidents)
+		if !slices.Equal(workers, []string{"new"}) || !slices.Equal(incidents, []string{"default/a/2", "default/a/3"}) {
+			t.Errorf("workers %q, incidents %q stay", workers, incidents)
+		}
+	})
+}
+
+// Passes take turns over the lanes, at the pace that keeps Redis free, and
+// only while the lock is held.
+func TestRepairPace(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const large = 100 // pages of lane 1
+		var mine atomic.Bool
+		pages := map[int]int{}
+		starts := map[int]int{}
+		f := &fakeQueue{
+			zones: func() (map[string]check.Zone, error) {
+				return map[string]check.Zone{"default": {Version: 1, Partitions: 2}}, nil
+			},
+			lock: func(string) (bool, error) { return mine.Load(), nil },
+			scanSpecs: func(lane check.Lane, cursor uint64, _ int) ([]check.Stored, uint64, error) {
+				pages[lane.Part]++
+				if cursor == 0 {
+					starts[lane.Part]++
+				}
+				if lane.Part == 1 && cursor < large {
+					return nil, cursor + 1, nil
+				}
+				return nil, 0, nil
+			},
+		}
+		done := make(chan struct{})
+		go func() { defer close(done); runFor(t, New(f, Config{}), 70*time.Second) }()
+		time.Sleep(10 * time.Second)
+		if len(pages) > 0 {
+			t.Error("repair ran without the lock")
+		}
+		mine.Store(true)
+		<-done
+		if starts[0] < 10 || starts[0] > 13 {
+			t.Errorf("small lane: %d passes in 60 s, want one each 5 s", starts[0])
+		}
+		if starts[1] < 7 {
+			t.Errorf("large lane: %d passes of %d pages in 60 s", starts[1], large)
+		}
+		if total := pages[0] + pages[1]; total > 20*60 {
+			t.Errorf("%d pages in 60 s, want at most 20 a second", total)
+		}
+	})
+}
+
+func TestHorizons(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)
+	var h horizons
+	for _, tt := range []struct {
+		text string
+		want time.Duration
+	}{
+		{spec("a", ""), 2 * time.Hour},
+		{`{"id":"a","command":"probe","cron":"0 0 * * *"}`, 36 * time.Hour},
+		{`{"id":"a","command":"probe","at":"2030-01-01T13:00:00Z"}`, time.Hour + time.Second},
+		{`{"id":"a","command":"probe","at":"2029-01-01T13:00:00Z"}`, 0},
+		{"rubbish", 0},
+	} {
+		for range 2 {
+			if got := h.ahead(check.SHA(tt.text), tt.text, now); got != tt.want.Milliseconds() {
+				t.Errorf("ahead(%s) = %d ms, want %s", tt.text, got, tt.want)
+			}
+		}
+	}
+	cron := `{"id":"a","command":"probe","cron":"0 0 * * *"}`
+	if got := h.ahead(check.SHA(cron), cron, now.Add(13*time.Hour)); got != 47*time.Hour.Milliseconds() {
+		t.Errorf("the horizon of a cron schedule moves with time: %d ms", got)
+	}
+}
+
+// Repair adopts within 10 s what was put into a registry of 10,000 checks.
+func TestRepairAdoptsAmongTenThousand(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, redistest.Start(t).Client(t))
+	ctx := t.Context()
+	for page := range 50 {
+		var pairs []any
+		for i := range 200 {
+			id := fmt.Sprintf("c%d-%d", page, i)
+			pairs = append(pairs, id, spec(id, ""))
+		}
+		r.must(r.client.HSet(ctx, r.KeySpecs(lane0), pairs...).Err())
+	}
+	begin := time.Now()
+	if got := len(r.pass(lane0)); got != 10_000 {
+		t.Errorf("adopted %d checks, want 10,000", got)
+	}
+	adopt := time.Since(begin)
+	begin = time.Now()
+	if got := r.pass(lane0); len(got) > 0 {
+		t.Errorf("a quiet pass found %d", len(got))
+	}
+	t.Logf("adopted 10,000 in %s, a quiet pass takes %s", adopt, time.Since(begin))
+}
