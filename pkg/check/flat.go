@@ -46,7 +46,9 @@ func (r *Request) set(fields map[string]string) error {
 				f.addf(joinPath("", name), "stands beside spec, which gives the check whole")
 			}
 		}
-		c, err = Parse([]byte(spec))
+		if c, err = Parse([]byte(spec)); err != nil {
+			r.nameOf(spec)
+		}
 	} else {
 		c, err = fromTree(f.tree(fields), f.list...)
 	}
@@ -58,6 +60,21 @@ func (r *Request) set(fields map[string]string) error {
 	}
 	r.Check, r.Zone, r.ID = c, c.ZoneName(), c.ID
 	return nil
+}
+
+// nameOf reads zone and id of a refused spec as far as they can be read.
+func (r *Request) nameOf(spec string) {
+	if len(spec) > MaxSpec {
+		return
+	}
+	tree, _ := parseTree([]byte(spec))
+	fields, _ := tree.(map[string]any)
+	if id, _ := fields["id"].(string); validID(id) {
+		r.ID = id
+	}
+	if zone, _ := fields["zone"].(string); validZone(zone) {
+		r.Zone = zone
+	}
 }
 
 // tree makes of flat fields what parseTree makes of a spec.

@@ -1,7 +1,10 @@
 package check
 
+import "strings"
+
 // Nearest gives the known name that is most like name, for "did you mean";
-// empty when none is near: more than a third of its letters, or two, differ.
+// empty when none is near. Near is up to two letters off, one in short names and a
+// third of long ones, without regard to case.
 func Nearest(name string, known []string) string {
 	best, nearest := max(2, len(name)/3), ""
 	if len(name) > 64 {
@@ -12,7 +15,7 @@ func Nearest(name string, known []string) string {
 	}
 	best++
 	for _, k := range known {
-		if d := distance(name, k); d < best || d == best && nearest != "" && k < nearest {
+		if d := distance(strings.ToLower(name), strings.ToLower(k)); d < best || d == best && nearest != "" && k < nearest {
 			best, nearest = d, k
 		}
 	}
