@@ -154,7 +154,7 @@ func (f *find) moveHome(ctx context.Context, home check.Lane, c *check.Check, st
 		return err
 	}
 	if out[0] == check.AdoptNew || out[0] == check.AdoptChanged {
-		f.b.s.found(ctx, f.lane, check.Finding{ID: st.ID, Kind: "moved"})
+		f.b.s.found(ctx, f.lane, check.Finding{ID: st.ID, Kind: kindMoved})
 		f.verdicts = append(f.verdicts, v)
 	}
 	return q.DropSpec(ctx, f.lane, st.ID, st.Spec)

@@ -122,7 +122,7 @@ func (s *Scheduler) findLanes(ctx context.Context) ([]check.Lane, error) {
 	added, lost := s.lanes.update(list)
 	for name, z := range lost {
 		s.log.ErrorContext(ctx, "zone was lost from the list of zones", "zone", name, "partitions", z.Partitions)
-		s.hooks.Repaired(check.Lane{Zone: name}, "", "zone_lost")
+		s.hooks.Repaired(check.Lane{Zone: name}, "", kindZoneLost)
 		if err := s.q.RestoreZone(ctx, name, z); err != nil {
 			return added, err
 		}

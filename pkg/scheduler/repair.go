@@ -120,6 +120,20 @@ func (s *Scheduler) repairPage(ctx context.Context, p *pass) error {
 	return s.cleanLane(ctx, p)
 }
 
+// What repair itself finds, beside the kinds that the queue knows.
+const (
+	kindMoved    = "moved"     // a spec stood in the wrong lane
+	kindZoneLost = "zone_lost" // a zone was missing from the list of zones
+)
+
+// RepairKinds gives the kinds that Hooks.Repaired is called with.
+func RepairKinds() []string {
+	return []string{
+		"bad_record", check.FindingFar, check.FindingHand, "long_lease", check.FindingLost, "lost_entry", "lost_pending",
+		kindMoved, "paused_due", "stray", check.FindingVanished, kindZoneLost,
+	}
+}
+
 // found counts and logs what was wrong with a check.
 func (s *Scheduler) found(ctx context.Context, lane check.Lane, f check.Finding) {
 	s.hooks.Repaired(lane, f.ID, f.Kind)

@@ -1,0 +1,17 @@
+package main
+
+import (
+	"github.com/redis/go-redis/v9"
+
+	"github.com/redpoll/redpoll/internal/daemon"
+	"github.com/redpoll/redpoll/pkg/queue/redisqueue"
+)
+
+// connect makes the client of Redis. It does not connect yet.
+func connect(common *daemon.Common) (redis.UniversalClient, error) {
+	url, user, password, tls, err := common.Redis()
+	if err != nil {
+		return nil, err
+	}
+	return redisqueue.Open(url, redisqueue.Security{Username: user, Password: password, TLS: tls})
+}
