@@ -182,7 +182,7 @@ func TestAdvanceWhenTheCheckChanges(t *testing.T) {
 func TestAdvanceRandomSequences(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(3, 4))
-	for range 500 {
+	for range 150 {
 		c := &Check{ID: "a", Attempts: r.IntN(5)}
 		var results strings.Builder
 		for range 1 + r.IntN(60) {

@@ -170,7 +170,10 @@ func (d *decoder) kind(path string, v any, to reflect.Value) {
 
 // object reads a struct. Fields of embedded structs count as its own.
 func (d *decoder) object(path string, m map[string]any, to reflect.Value) {
-	fields := fieldsOf(to.Type())
+	d.fields(path, m, to, fieldsOf(to.Type()))
+}
+
+func (d *decoder) fields(path string, m map[string]any, to reflect.Value, fields map[string][]int) {
 	for _, key := range keys(m) {
 		index, ok := fields[key]
 		if !ok {

@@ -1,7 +1,6 @@
 package check
 
 import (
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,9 +9,6 @@ import (
 
 // requestFields are the fields of a set that are no fields of a spec.
 var requestFields = []string{"op", "first", "spec"}
-
-// specFields gives the JSON names of a Check's fields.
-func specFields() []string { return keys(fieldsOf(reflect.TypeFor[Check]())) }
 
 // flatMap splits params.x, labels.x and meta.x.
 func flatMap(name string) (top, rest string, ok bool) {
@@ -23,7 +19,7 @@ func flatMap(name string) (top, rest string, ok bool) {
 // knownFlat says whether a request of some op has such a field.
 func knownFlat(name string) bool {
 	_, _, ok := flatMap(name)
-	return ok || slices.Contains(specFields(), name) || slices.Contains(requestFields, name) ||
+	return ok || checkFields[name] != nil || slices.Contains(requestFields, name) ||
 		slices.Contains(opFields[OpAck], name)
 }
 
@@ -50,7 +46,7 @@ func (r *Request) set(fields map[string]string) error {
 			r.nameOf(spec)
 		}
 	} else {
-		c, err = fromTree(f.tree(fields), f.list...)
+		c, err = fromTree(f.tree(fields), 2*MaxSpec, f.list...)
 	}
 	for _, e := range leaves(err) {
 		f.add(e)
@@ -79,7 +75,6 @@ func (r *Request) nameOf(spec string) {
 
 // tree makes of flat fields what parseTree makes of a spec.
 func (f *faults) tree(fields map[string]string) map[string]any {
-	known := specFields()
 	tree := map[string]any{}
 	for _, name := range keys(fields) {
 		if slices.Contains(requestFields, name) {
@@ -96,10 +91,10 @@ func (f *faults) tree(fields map[string]string) map[string]any {
 			f.nest(tree, name, strings.Split(name, "."), value)
 		case isMap:
 			f.nest(tree, name, []string{top, rest}, value)
-		case slices.Contains(known, name):
+		case checkFields[name] != nil:
 			tree[name] = value
 		default:
-			f.add(unknownField("", name, append(slices.Clone(known), requestFields...)))
+			f.add(unknownField("", name, append(keys(checkFields), requestFields...)))
 		}
 	}
 	return tree

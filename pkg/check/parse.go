@@ -28,15 +28,19 @@ func Parse(text []byte) (*Check, error) {
 	if !ok {
 		return nil, fieldErr("", "want a JSON object, got "+show(tree))
 	}
-	return fromTree(fields)
+	return fromTree(fields, len(text))
 }
 
+// checkFields are the fields of a spec.
+var checkFields = fieldsOf(reflect.TypeFor[Check]())
+
 // fromTree makes a valid Check of a tree of parseTree. reported are faults that
-// were found on the way: what follows from them is not reported again.
-func fromTree(fields map[string]any, reported ...error) (*Check, error) {
+// were found on the way: what follows from them is not reported again. size is
+// the length of the text that they came from.
+func fromTree(fields map[string]any, size int, reported ...error) (*Check, error) {
 	c := &Check{}
 	d := decoder{}
-	d.object("", fields, reflect.ValueOf(c).Elem())
+	d.fields("", fields, reflect.ValueOf(c).Elem(), checkFields)
 	bad := map[string]bool{}
 	for _, err := range slices.Concat(reported, d.list) {
 		var fe *FieldError
@@ -52,7 +56,12 @@ func fromTree(fields map[string]any, reported ...error) (*Check, error) {
 			d.addf(name, "%s: want more than 0", show(fields[name]))
 		}
 	}
-	v := validator{c: c, faults: d.faults, skip: bad, given: func(name string) bool { return fields[name] != nil }}
+	v := validator{c: c, size: size, faults: d.faults, skip: bad, given: func(name string) bool { return fields[name] != nil }}
+	if params := fields["params"]; params != nil && !bad["params"] {
+		if _, ok := params.(map[string]any); !ok {
+			v.addf("params", "want an object, got %s", show(params))
+		}
+	}
 	v.all()
 	if err := v.err(); err != nil {
 		return nil, err

@@ -282,3 +282,13 @@ func sameByRequest(t *testing.T, c *Check) {
 		t.Fatalf("by the flat form %q\n got %s\nwant %s", flat, got, want)
 	}
 }
+
+func BenchmarkParse(b *testing.B) {
+	text := []byte(spec(`"every":"30s","params":{"url":"http://192.0.2.10/","timeout":"5s"},"zone":"fra","handlers":["metrics","pager"],"labels":{"site":"fra"},"attempts":3`))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Parse(text); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
