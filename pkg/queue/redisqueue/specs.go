@@ -55,3 +55,12 @@ var dropScript = script("drop")
 func (q *Queue) DropSpec(ctx context.Context, lane check.Lane, id, spec string) error {
 	return q.run(ctx, dropScript, "drop", []string{q.KeySpecs(lane)}, id, spec).Err()
 }
+
+var replaceScript = script("replace")
+
+// ReplaceSpec writes another text in the place of a spec if that is still old.
+// Like a text that was written by hand it is adopted afterwards.
+func (q *Queue) ReplaceSpec(ctx context.Context, lane check.Lane, id, old, spec string) (bool, error) {
+	n, err := q.run(ctx, replaceScript, "replace", []string{q.KeySpecs(lane)}, id, old, spec).Int()
+	return n == 1, err
+}
