@@ -30,6 +30,7 @@ type fakeQueue struct {
 	repairFunc    func(lane check.Lane, items []check.RepairItem) ([]check.Finding, error)
 	sweep         func(lane check.Lane, c check.SweepCursor) ([]check.Finding, check.SweepCursor, error)
 	putSpec       func(lane check.Lane, id, text string) (bool, error)
+	replaceSpec   func(lane check.Lane, id, old, text string) (bool, error)
 	dropSpec      func(lane check.Lane, id, text string) error
 	dropWorkers   func(names []string) error
 	dropConsumers func(lane check.Lane, idle time.Duration) (int, error)
@@ -198,6 +199,13 @@ func (f *fakeQueue) PutSpec(_ context.Context, lane check.Lane, id, text string)
 		return true, nil
 	}
 	return f.putSpec(lane, id, text)
+}
+
+func (f *fakeQueue) ReplaceSpec(_ context.Context, lane check.Lane, id, old, text string) (bool, error) {
+	if f.replaceSpec == nil {
+		return true, nil
+	}
+	return f.replaceSpec(lane, id, old, text)
 }
 
 func (f *fakeQueue) DropSpec(_ context.Context, lane check.Lane, id, text string) error {

@@ -72,7 +72,10 @@ func (f *find) judge(ctx context.Context, st check.Stored) error {
 	}
 	r := request{verdict: v, warnings: warnings}
 	r.accept()
-	if home := f.b.laneOf(c.Zone, c.ID); home != f.lane {
+	if ok, err := f.nameZone(ctx, c, &st); !ok {
+		return err
+	}
+	if home := f.b.laneOf(c.ZoneName(), c.ID); home != f.lane {
 		return f.moveHome(ctx, home, c, st, r.verdict)
 	}
 	a := f.adoption(c, st)
@@ -81,8 +84,7 @@ func (f *find) judge(ctx context.Context, st check.Stored) error {
 	return nil
 }
 
-// parse reads a spec that stands in a lane's registry. One that names no zone
-// is of the zone in whose registry it stands.
+// parse reads a spec that stands in a lane's registry.
 func (f *find) parse(st check.Stored) (*check.Check, error) {
 	c, err := check.Parse([]byte(st.Spec))
 	if err != nil {
@@ -92,9 +94,22 @@ func (f *find) parse(st check.Stored) (*check.Check, error) {
 		return nil, fmt.Errorf("id: the spec says %s, it stands in specs under %q", c.ID, clean(st.ID, maxWord))
 	}
 	if c.Zone == "" {
-		c.Zone = f.lane.Zone
+		c.Zone = f.lane.Zone // whose registry it stands in
 	}
 	return c, nil
+}
+
+// nameZone writes the zone into a spec that stands in another zone's registry
+// than the default one's and names none: its text is to say where it runs.
+// False: the text was changed meanwhile.
+func (f *find) nameZone(ctx context.Context, c *check.Check, st *check.Stored) (bool, error) {
+	if old, err := check.Parse([]byte(st.Spec)); err != nil || old.ZoneName() == c.ZoneName() {
+		return true, nil
+	}
+	text := string(c.Text())
+	ok, err := f.b.s.q.ReplaceSpec(ctx, f.lane, st.ID, st.Spec, text)
+	st.Spec = text
+	return ok, err
 }
 
 // validate is the batch's, safe from validators that panic.

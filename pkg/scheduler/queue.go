@@ -71,7 +71,9 @@ type Mender interface {
 	Sweep(ctx context.Context, lane check.Lane, c check.SweepCursor, count int, mend bool) ([]check.Finding, check.SweepCursor, error)
 	// PutSpec writes a text into the registry unless the id has one there.
 	PutSpec(ctx context.Context, lane check.Lane, id, text string) (bool, error)
-	// DropSpec takes a text out if it still stands there.
+	// ReplaceSpec writes another text in the place of old, if that still stands
+	// there; DropSpec takes it out.
+	ReplaceSpec(ctx context.Context, lane check.Lane, id, old, text string) (bool, error)
 	DropSpec(ctx context.Context, lane check.Lane, id, text string) error
 	Cleaner
 }

@@ -146,7 +146,7 @@ func TestSpecInTheWrongLaneIsMovedHome(t *testing.T) {
 		for id, lane := range map[string]check.Lane{"a": home, b: homeB} {
 			p, err := r.Places(ctx, lane, []string{id})
 			r.must(err)
-			if p[0].Spec == "" || p[0].Due == 0 {
+			if !strings.Contains(p[0].Spec, `"zone":"eu"`) || p[0].Due == 0 {
 				t.Errorf("%s in %s: %+v, want it adopted", id, lane, p[0])
 			}
 		}
