@@ -4,10 +4,11 @@ package http
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
-	nethttp "net/http"
 	"net/url"
 	"regexp"
 	"slices"
@@ -27,17 +28,17 @@ const (
 	reasonTLS    = "HTTP_SSL_FAILURE"
 )
 
-// command holds what all runs share; a transport that never keeps a connection
-// holds nothing of any run.
+// command holds what all runs share. Connections belong to the runs.
 type command struct {
 	Params
-	tools     tools.Tools
-	url       *url.URL
-	connect   string   // dialled instead of the URL's host, empty: that host
-	hosts     []string // that credentials are sent to
-	transport *nethttp.Transport
-	header    nethttp.Header // of the first request, without secrets
-	secret    bool           // the request carries one
+	tools   tools.Tools
+	url     *url.URL
+	connect string   // dialled instead of the URL's host; empty: that host
+	hosts   []string // that credentials are sent to
+	dialer  *net.Dialer
+	tls     *tls.Config
+	home    request // the first request, without secrets
+	secret  bool    // the first request carries one
 
 	bodyMatch, bodyNot *regexp.Regexp // nil when not asked for
 	headerMatch        []headerRule
@@ -66,11 +67,34 @@ func New(t tools.Tools) func(Params) (check.Command, error) {
 		if host != "" {
 			c.hosts = append(c.hosts, host)
 		}
-		c.header = plainHeader(p.Headers)
 		c.secret = !p.Password.IsZero() || !p.Bearer.IsZero() ||
 			slices.ContainsFunc(values(p.Headers), func(h Header) bool { return !h.Secret.IsZero() })
-		return c, c.makeTransport()
+		return c, c.prepare()
 	}
+}
+
+// prepare makes what runs share.
+func (c *command) prepare() (err error) {
+	c.dialer = c.tools.Dialer()
+	name := c.ServerName
+	if name == "" {
+		name = c.url.Hostname()
+	}
+	protocols := []string{"http/1.1"}
+	if c.HTTP2 {
+		if c.url.Scheme != "https" {
+			return conn.Fault("http2", "needs https")
+		}
+		protocols = []string{"h2", "http/1.1"}
+	}
+	if c.tls, err = (conn.TLS{ServerName: name, Verify: c.VerifyTLS, CA: c.CA, Protocols: protocols}).Config(); err != nil {
+		return err
+	}
+	c.home = request{Method: c.Method, URL: c.url, Header: plainHeader(c.Params.Headers), Body: c.Body, home: true}
+	if c.home.wire, err = c.wireText(&c.home); err != nil {
+		return conn.Fault("url", "%v", err)
+	}
+	return nil
 }
 
 // compile makes the regular expressions.
@@ -103,49 +127,6 @@ func (c *command) compile() error {
 	return errors.Join(faults...)
 }
 
-// hopKey finds the hop in the context of its dial.
-type hopKey struct{}
-
-// hop is what a dial must know of the request that it is for.
-type hop struct {
-	run  context.Context // ends with the run
-	home bool            // goes to the URL's own host
-}
-
-func (c *command) makeTransport() error {
-	tlsConfig, err := (conn.TLS{ServerName: c.ServerName, Verify: c.VerifyTLS, CA: c.CA}).Config()
-	if err != nil {
-		return err
-	}
-	if c.HTTP2 && c.url.Scheme != "https" {
-		return conn.Fault("http2", "needs https")
-	}
-	dialer := c.tools.Dialer()
-	c.transport = &nethttp.Transport{
-		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			h, _ := ctx.Value(hopKey{}).(*hop)
-			if h != nil && h.home && c.connect != "" {
-				addr = c.connect
-			}
-			nc, err := dialer.DialContext(ctx, network, addr)
-			if err == nil && h != nil && c.HTTP2 {
-				// net/http keeps an HTTP/2 connection for good when its
-				// request was cancelled before it opened a stream.
-				context.AfterFunc(h.run, func() { nc.Close() })
-			}
-			return nc, err
-		},
-		TLSClientConfig:        tlsConfig,
-		DisableKeepAlives:      true, // each run measures its own connection
-		DisableCompression:     true, // the request says what the check says
-		MaxResponseHeaderBytes: maxHeader,
-		Protocols:              new(nethttp.Protocols),
-	}
-	c.transport.Protocols.SetHTTP1(true)
-	c.transport.Protocols.SetHTTP2(c.HTTP2)
-	return nil
-}
-
 // Run makes the request, follows redirects and grades the answer.
 func (c *command) Run(ctx context.Context, _ check.Run) (check.Result, error) {
 	req, err := c.first()
@@ -157,7 +138,7 @@ func (c *command) Run(ctx context.Context, _ check.Run) (check.Result, error) {
 	defer cancel()
 	for hops := 0; ; hops++ {
 		trace := new(conn.Trace)
-		resp, err := c.roundTrip(trace.Context(runCtx), req)
+		resp, end, err := c.roundTrip(runCtx, trace, req)
 		if err != nil {
 			if hops > 0 {
 				err = fmt.Errorf("redirect to %q: %w", req.URL.Host, err)
@@ -166,31 +147,29 @@ func (c *command) Run(ctx context.Context, _ check.Run) (check.Result, error) {
 		}
 		next := c.follow(req, resp, hops)
 		if next == nil {
-			defer resp.Body.Close()
+			defer end()
 			return c.answer(ctx, begin, trace, resp)
 		}
-		resp.Body.Close()
+		end()
 		req = next
 	}
 }
 
-func (c *command) roundTrip(ctx context.Context, r *request) (*nethttp.Response, error) {
-	if c.connect != "" || c.HTTP2 {
-		ctx = context.WithValue(ctx, hopKey{}, &hop{run: ctx, home: sameOrigin(r.URL, c.url)})
-	}
-	return c.transport.RoundTrip(r.make(ctx))
-}
-
 // fail makes the answer of a run that got none.
 func (c *command) fail(ctx context.Context, begin time.Time, trace *conn.Trace, err error) (check.Result, error) {
-	reason := conn.Unreachable
-	if trace.Connected() {
-		reason = conn.ConnectionError
-	}
-	var timeout net.Error
+	var op net.Error
+	broken := errors.As(err, &op) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+	timeout := errors.Is(err, context.DeadlineExceeded) || op != nil && op.Timeout()
 	began, done := trace.Secured()
-	if began && !done && !errors.Is(err, context.DeadlineExceeded) && !(errors.As(err, &timeout) && timeout.Timeout()) {
+	reason := conn.Unreachable
+	switch {
+	case began && !done && !timeout:
 		reason = reasonTLS
+	case trace.Connected():
+		reason = conn.ConnectionError
+		if c.secret && !broken {
+			err = errors.New("the answer is no HTTP (not shown: the request has a secret)")
+		}
 	}
 	metrics := trace.Metrics(nil, time.Time{})
 	if days, ok := conn.FailedCertDays(err, begin); ok {

@@ -26,6 +26,7 @@ type request struct {
 	// home says that every hop so far stayed on the URL's own host: only then
 	// do the check's headers and body go along.
 	home bool
+	wire []byte // the text of it, where it is known already
 }
 
 // make gives a request for net/http to use up.
@@ -55,11 +56,10 @@ func values(headers map[string]Header) []Header { return slices.Collect(maps.Val
 
 // first makes the first request, with the secrets as they are now.
 func (c *command) first() (*request, error) {
-	r := &request{Method: c.Method, URL: c.url, Header: c.header, Body: c.Body, home: true}
 	if !c.secret {
-		return r, nil
+		return &c.home, nil
 	}
-	r.Header = c.header.Clone()
+	r := &request{Method: c.Method, URL: c.url, Header: c.home.Header.Clone(), Body: c.Body, home: true}
 	for name, h := range c.Params.Headers {
 		if h.Secret.IsZero() {
 			continue
@@ -124,7 +124,7 @@ func (c *command) follow(r *request, resp *nethttp.Response, hops int) *request 
 	}
 	to, err := r.URL.Parse(resp.Header.Get("Location"))
 	if err != nil || resp.Header.Get("Location") == "" || to.Scheme != "http" && to.Scheme != "https" ||
-		conn.CheckHost("", to.Hostname()) != nil {
+		conn.CheckHost("", to.Hostname()) != nil || toASCII(to) != nil {
 		return nil
 	}
 	to.User, to.Fragment, to.RawFragment = nil, "", ""

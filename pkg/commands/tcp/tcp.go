@@ -113,7 +113,7 @@ func (p Params) validate() error {
 func (c *command) Run(ctx context.Context, _ check.Run) (check.Result, error) {
 	begin := time.Now()
 	var trace conn.Trace
-	dialCtx, cancel := context.WithTimeout(trace.Context(ctx), c.Timeout.D())
+	dialCtx, cancel := context.WithTimeout(trace.Dial(ctx), c.Timeout.D())
 	defer cancel()
 	nc, err := c.dialer.DialContext(dialCtx, c.Network, c.addr)
 	if err != nil {

@@ -2,7 +2,6 @@ package conn
 
 import (
 	"context"
-	"crypto/tls"
 	"net/http/httptrace"
 	"sync"
 	"time"
@@ -20,8 +19,8 @@ type Trace struct {
 	wrote, firstByte time.Time
 }
 
-// Context makes dials and HTTP requests under ctx report to t.
-func (t *Trace) Context(ctx context.Context) context.Context {
+// Dial makes dials under ctx report to t.
+func (t *Trace) Dial(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		DNSStart:     func(httptrace.DNSStartInfo) { t.set(&t.dnsStart, true) },
 		DNSDone:      func(httptrace.DNSDoneInfo) { t.set(&t.dnsDone, false) },
@@ -31,16 +30,23 @@ func (t *Trace) Context(ctx context.Context) context.Context {
 				t.set(&t.dialDone, true)
 			}
 		},
-		TLSHandshakeStart: t.StartTLS,
-		TLSHandshakeDone: func(_ tls.ConnectionState, err error) {
-			if err == nil {
-				t.EndTLS()
-			}
-		},
-		WroteRequest:         func(httptrace.WroteRequestInfo) { t.set(&t.wrote, false) },
-		GotFirstResponseByte: func() { t.set(&t.firstByte, true) },
 	})
 }
+
+// Request makes a request under ctx that net/http sends report to t, but not
+// its dial.
+func (t *Trace) Request(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		WroteRequest:         func(httptrace.WroteRequestInfo) { t.Wrote() },
+		GotFirstResponseByte: t.FirstByte,
+	})
+}
+
+// Wrote notes that the request is out.
+func (t *Trace) Wrote() { t.set(&t.wrote, false) }
+
+// FirstByte notes that the answer begins; only the first call counts.
+func (t *Trace) FirstByte() { t.set(&t.firstByte, true) }
 
 // StartTLS notes that the handshake begins.
 func (t *Trace) StartTLS() { t.set(&t.tlsStart, true) }
