@@ -83,13 +83,6 @@ func (c *Client) open(ctx context.Context) error {
 	return nil
 }
 
-// request is one exchange with the device.
-type request struct {
-	send func(*gosnmp.GoSNMP) (*gosnmp.SnmpPacket, error)
-	// retries is how often to try again; less than 0 means as the settings say.
-	retries int
-}
-
 // ask makes an exchange and checks that the answer is one. A session that was
 // fine and now gets nonsense (the device restarted with another engine or the
 // TCP connection is gone) is replaced, once.
@@ -117,12 +110,12 @@ func (c *Client) once(ctx context.Context, r request) (*gosnmp.SnmpPacket, error
 	if r.retries >= 0 {
 		c.session.snmp.Retries = r.retries
 	}
-	p, err := c.session.do(ctx, r.send)
+	p, err := c.session.do(ctx, r)
 	if err == nil {
 		err = c.genuine(p)
 	}
 	if err != nil {
-		c.stale = c.session.known
+		c.stale = c.session.known && (c.session.stream || c.set.Version == V3)
 		c.session.close()
 		c.session = nil
 		return nil, err
@@ -134,7 +127,7 @@ func (c *Client) once(ctx context.Context, r request) (*gosnmp.SnmpPacket, error
 // should, other versions, and an answer without an id.
 func (c *Client) genuine(p *gosnmp.SnmpPacket) error {
 	switch {
-	case p.Version != c.session.snmp.Version || p.RequestID == 0:
+	case p.Version != c.session.snmp.Version || p.Version == gosnmp.Version3 && p.RequestID == 0:
 		return errUnreadable
 	case p.PDUType == gosnmp.Report:
 		return gosnmp.ErrNotInTimeWindow
@@ -176,7 +169,7 @@ func (c *Client) chunk(ctx context.Context, oids []string, values []Value) (done
 				names[i] = oids[at]
 			}
 		}
-		p, err := c.ask(ctx, request{retries: -1, send: func(g *gosnmp.GoSNMP) (*gosnmp.SnmpPacket, error) { return g.Get(names) }})
+		p, err := c.ask(ctx, request{pdu: gosnmp.GetRequest, oids: names, retries: -1})
 		if err != nil {
 			return false, err
 		}

@@ -10,8 +10,8 @@ import (
 	"github.com/redpoll/redpoll/pkg/commands/internal/tools"
 )
 
-// Bounds of a Pool. A session holds a socket and a buffer of 64 KiB, so the
-// idle ones cost at most 32 MiB and 512 descriptors.
+// Bounds of a Pool. A session holds a descriptor, and with version 3 gosnmp's
+// buffer of 64 KiB: the idle ones cost at most 512 of these and 32 MiB.
 const (
 	maxIdle      = 512
 	maxIdleEach  = 4 // of one device and user

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -22,7 +23,11 @@ type session struct {
 	key  key
 	snmp *gosnmp.GoSNMP
 	conn *conn
-	born time.Time
+	// stream says that conn is TCP, requests is the id of the last request;
+	// both are for versions 1 and 2c.
+	stream   bool
+	requests int
+	born     time.Time
 	// used is when the session was last given back.
 	used time.Time
 	// known says that the session, or the engine's state that it began with,
@@ -67,29 +72,33 @@ func (s *Settings) resolve(t tools.Tools) (c credentials, err error) {
 // dial opens a session. The engine's state, if there is any, saves version 3
 // its discovery.
 func dial(ctx context.Context, t tools.Tools, s *Settings, c credentials, e engine) (*session, error) {
-	control := t.Dialer().ControlContext
+	dialer := t.Dialer()
+	dialer.Timeout = s.Timeout.D()
 	g := &gosnmp.GoSNMP{
-		Target: s.Host, Port: uint16(s.Port), Transport: s.Transport, Community: c.community,
+		Target: s.Host, Port: uint16(s.Port), Transport: s.Transport, Version: gosnmp.Version2c, Community: c.community,
 		Context: ctx, Timeout: s.Timeout.D(), Retries: s.Retries, MaxOids: maxChunk,
 		Control: func(network, address string, raw syscall.RawConn) error {
-			return control(ctx, network, address, raw)
+			return dialer.ControlContext(ctx, network, address, raw)
 		},
 	}
+	now := time.Now()
+	session := &session{snmp: g, conn: &conn{}, stream: s.Transport == "tcp", requests: firstRequest(), born: now, used: now, known: e.id != ""}
+	var err error
 	switch s.Version {
-	case V1:
-		g.Version = gosnmp.Version1
-	case V2c:
-		g.Version = gosnmp.Version2c
 	case V3:
 		g.Version = gosnmp.Version3
 		s.secure(g, c, e)
+		err = g.Connect()
+		session.conn.Conn, g.Conn = g.Conn, session.conn
+	case V1:
+		g.Version = gosnmp.Version1
+		fallthrough
+	default:
+		session.conn.Conn, err = dialer.DialContext(ctx, s.Transport, net.JoinHostPort(s.Host, strconv.Itoa(s.Port)))
 	}
-	if err := g.Connect(); err != nil {
+	if err != nil {
 		return nil, err
 	}
-	now := time.Now()
-	session := &session{snmp: g, conn: &conn{Conn: g.Conn}, born: now, used: now, known: e.id != ""}
-	g.Conn = session.conn
 	return session, nil
 }
 
@@ -154,16 +163,19 @@ func (s *session) lend(set *Settings) {
 
 // do sends one request under ctx. A cancelled ctx ends it at once, and with it
 // the session. A panic of gosnmp is an error.
-func (s *session) do(ctx context.Context, send func(*gosnmp.GoSNMP) (*gosnmp.SnmpPacket, error)) (p *gosnmp.SnmpPacket, err error) {
+func (s *session) do(ctx context.Context, r request) (p *gosnmp.SnmpPacket, err error) {
 	defer func() {
-		if r := recover(); r != nil {
+		if recover() != nil {
 			p, err = nil, errUnreadable
 		}
 	}()
 	stop := context.AfterFunc(ctx, s.conn.cut)
 	defer func() { s.dead = !stop() }()
 	s.snmp.Context = ctx
-	return send(s.snmp)
+	if s.snmp.Version != gosnmp.Version3 {
+		return s.exchange(ctx, r)
+	}
+	return r.by(s.snmp)
 }
 
 func (s *session) close() { s.conn.Close() }

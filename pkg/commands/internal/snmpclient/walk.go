@@ -73,9 +73,7 @@ func (w *walk) step(ctx context.Context) (*gosnmp.SnmpPacket, error) {
 }
 
 func (w *walk) getBulk() request {
-	r := request{retries: -1, send: func(g *gosnmp.GoSNMP) (*gosnmp.SnmpPacket, error) {
-		return g.GetBulk([]string{w.last}, 0, w.rows)
-	}}
+	r := request{pdu: gosnmp.GetBulkRequest, oids: []string{w.last}, rows: w.rows, retries: -1}
 	if !w.sure {
 		r.retries = min(1, w.client.set.Retries) // leaves time for GETNEXT
 	}
@@ -83,9 +81,7 @@ func (w *walk) getBulk() request {
 }
 
 func (w *walk) getNext() request {
-	return request{retries: -1, send: func(g *gosnmp.GoSNMP) (*gosnmp.SnmpPacket, error) {
-		return g.GetNext([]string{w.last})
-	}}
+	return request{pdu: gosnmp.GetNextRequest, oids: []string{w.last}, retries: -1}
 }
 
 // take visits the objects of an answer and says whether they were the last.
