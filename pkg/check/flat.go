@@ -82,7 +82,9 @@ func (f *faults) tree(fields map[string]string) map[string]any {
 		}
 		value, err := flatValue(fields[name])
 		if err != nil {
-			f.add(withPrefix(joinPath("", name), err))
+			for _, e := range leaves(withPrefix(joinPath("", name), err)) {
+				f.add(e)
+			}
 			continue
 		}
 		top, rest, isMap := flatMap(name)

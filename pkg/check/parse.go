@@ -50,10 +50,13 @@ func fromTree(fields map[string]any, size int, reported ...error) (*Check, error
 		}
 	}
 	// A zero duration that was written is no absent one.
-	for name, v := range map[string]Duration{"every": c.Every, "timeout": c.Timeout, "retry_every": c.RetryEvery} {
-		if fields[name] != nil && v == 0 && !bad[name] {
-			bad[name] = true
-			d.addf(name, "%s: want more than 0", show(fields[name]))
+	for _, f := range []struct {
+		name string
+		d    Duration
+	}{{"every", c.Every}, {"timeout", c.Timeout}, {"retry_every", c.RetryEvery}} {
+		if fields[f.name] != nil && f.d == 0 && !bad[f.name] {
+			bad[f.name] = true
+			d.addf(f.name, "%s: want more than 0", show(fields[f.name]))
 		}
 	}
 	v := validator{c: c, size: size, faults: d.faults, skip: bad, given: func(name string) bool { return fields[name] != nil }}

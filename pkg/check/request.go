@@ -70,37 +70,50 @@ func ParseRequest(fields map[string]string) (Request, error) {
 		err := r.set(fields)
 		return r, err
 	}
-	allowed, ok := opFields[r.Op]
-	if !ok {
-		ops := []string{"set", "delete", "pause", "resume", "run", "ack"}
-		msg := quoteShort(string(r.Op)) + ": want one of " + strings.Join(ops, ", ")
-		if near := Nearest(string(r.Op), ops); near != "" {
-			msg += ", did you mean " + near + "?"
-		}
+	if opFields[r.Op] == nil {
+		err := unknownOp(r.Op)
 		r.Op = ""
-		return r, fieldErr("op", msg)
+		return r, err
 	}
+	err := r.other(fields)
+	return r, err
+}
+
+// other reads a request that is no set.
+func (r *Request) other(fields map[string]string) error {
 	var f faults
 	for _, name := range keys(fields) {
 		switch {
-		case slices.Contains(allowed, name):
+		case slices.Contains(opFields[r.Op], name):
 		case knownFlat(name):
 			f.addf(joinPath("", name), "does not go with op %s", r.Op)
 		default:
-			f.add(unknownField("", name, allowed))
+			f.add(unknownField("", name, opFields[r.Op]))
 		}
 	}
 	if r.Op == OpAck {
-		f.add(r.ack(fields))
+		for _, err := range leaves(r.ack(fields)) {
+			f.add(err)
+		}
 	}
 	r.target(fields, &f)
-	return r, f.err()
+	return f.err()
+}
+
+func unknownOp(op Op) error {
+	ops := []string{"set", "delete", "pause", "resume", "run", "ack"}
+	msg := quoteShort(string(op)) + ": want one of " + strings.Join(ops, ", ")
+	if near := Nearest(string(op), ops); near != "" {
+		msg += ", did you mean " + near + "?"
+	}
+	return fieldErr("op", msg)
 }
 
 // wellFormed refuses what no request may contain.
 func wellFormed(fields map[string]string) error {
 	size := 0
-	for name, value := range fields {
+	for _, name := range keys(fields) {
+		value := fields[name]
 		size += len(name) + len(value)
 		if !utf8.ValidString(name) || !utf8.ValidString(value) {
 			return fieldErr(joinPath("", strings.ToValidUTF8(name, "?")), "is not valid UTF-8")
@@ -137,9 +150,12 @@ func (r *Request) target(fields map[string]string, f *faults) {
 func (r *Request) ack(fields map[string]string) error {
 	var f faults
 	r.By, r.Comment = fields["by"], fields["comment"]
-	for name, limit := range map[string]int{"by": 128, "comment": MaxLabelValue} {
-		if len(fields[name]) > limit {
-			f.addf(name, "%d bytes: want at most %d", len(fields[name]), limit)
+	for _, text := range []struct {
+		name  string
+		limit int
+	}{{"by", 128}, {"comment", MaxLabelValue}} {
+		if n := len(fields[text.name]); n > text.limit {
+			f.addf(text.name, "%d bytes: want at most %d", n, text.limit)
 		}
 	}
 	if text, ok := fields["until"]; ok {

@@ -171,7 +171,9 @@ func (v *validator) labels() {
 func (v *validator) maps() {
 	if v.size == 0 {
 		if _, err := canonicalParams(v.c.Params); err != nil {
-			v.add(withPrefix("params", err))
+			for _, e := range leaves(withPrefix("params", err)) {
+				v.add(e)
+			}
 		}
 	}
 	if len(v.c.Meta) > MaxMeta {
