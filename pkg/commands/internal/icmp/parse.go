@@ -7,7 +7,7 @@ import (
 
 // form says how packets of a socket look.
 type form struct {
-	v6 bool
+	v6, raw bool
 	// header: the packet starts with its IPv4 header, as on raw sockets.
 	header bool
 	// verify: the kernel has not verified the checksum.

@@ -1,15 +1,13 @@
+//go:build !portable
+
 package icmp
 
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"math/rand/v2"
-	"net"
-	"net/netip"
 	"os"
 	"runtime"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -47,44 +45,7 @@ type socket struct {
 	poll     func() bool
 }
 
-// inbound is a packet that was received. Its data are good until the next
-// receive.
-type inbound struct {
-	data []byte
-	size int // true length
-	from netip.Addr
-	at   int64 // unix ns by the kernel, 0 when unknown
-}
-
-// notice is an entry of the error queue: the send time of a packet (stamp), or
-// an ICMP error about one.
-type notice struct {
-	stamp  bool
-	key    uint32
-	at     int64
-	packet packet
-	fault  Fault
-}
-
-// openSocket opens the kind that mode asks for. The error names what the host
-// has to permit.
-func openSocket(v6 bool, o *Options) (*socket, error) {
-	dgram, raw := error(nil), error(nil)
-	if o.Mode != ModeRaw {
-		var s *socket
-		if s, dgram = openKind(v6, false, o); dgram == nil {
-			return s, nil
-		}
-	}
-	if o.Mode != ModeDatagram {
-		var s *socket
-		if s, raw = openKind(v6, true, o); raw == nil {
-			return s, nil
-		}
-	}
-	return nil, openError(v6, dgram, raw)
-}
-
+// openKind opens a datagram or a raw socket.
 func openKind(v6, raw bool, o *Options) (*socket, error) {
 	domain, kind, proto := unix.AF_INET, unix.SOCK_DGRAM, unix.IPPROTO_ICMP
 	if v6 {
@@ -97,7 +58,7 @@ func openKind(v6, raw bool, o *Options) (*socket, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("socket", err)
 	}
-	s := &socket{fd: fd, id: o.RawID, form: form{v6: v6, header: raw && !v6, verify: raw && !v6}}
+	s := &socket{fd: fd, id: o.RawID, form: form{v6: v6, raw: raw, header: raw && !v6, verify: raw && !v6}}
 	if s.id == 0 {
 		s.id = uint16(rand.Uint32())
 	}
@@ -265,56 +226,4 @@ func (s *socket) wake() { _ = s.file.SetReadDeadline(time.Unix(1, 0)) }
 func (s *socket) close() error {
 	s.end.Stop()
 	return errors.Join(s.file.Close(), unix.Close(s.fd))
-}
-
-// destination is an address as the kernel takes it, and the options of the
-// packets that go there.
-type destination struct {
-	name    [unix.SizeofSockaddrInet6]byte
-	length  uint32
-	control []byte
-}
-
-func (d *destination) set(q Request) error {
-	if q.Addr.Is4() {
-		a := q.Addr.As4()
-		binary.NativeEndian.PutUint16(d.name[0:], unix.AF_INET)
-		copy(d.name[4:], a[:])
-		d.length = unix.SizeofSockaddrInet4
-	} else {
-		a := q.Addr.As16()
-		binary.NativeEndian.PutUint16(d.name[0:], unix.AF_INET6)
-		copy(d.name[8:], a[:])
-		scope, err := scopeID(q.Addr.Zone())
-		if err != nil {
-			return err
-		}
-		binary.NativeEndian.PutUint32(d.name[24:], scope)
-		d.length = unix.SizeofSockaddrInet6
-	}
-	level, ttl, tos := unix.SOL_IP, unix.IP_TTL, unix.IP_TOS
-	if q.Addr.Is6() {
-		level, ttl, tos = unix.SOL_IPV6, unix.IPV6_HOPLIMIT, unix.IPV6_TCLASS
-	}
-	if q.TTL != 0 {
-		d.control = appendControl(d.control, level, ttl, q.TTL)
-	}
-	if q.TOS != 0 {
-		d.control = appendControl(d.control, level, tos, q.TOS)
-	}
-	return nil
-}
-
-func scopeID(zone string) (uint32, error) {
-	if zone == "" {
-		return 0, nil
-	}
-	if n, err := strconv.ParseUint(zone, 10, 32); err == nil {
-		return uint32(n), nil
-	}
-	i, err := net.InterfaceByName(zone)
-	if err != nil {
-		return 0, fmt.Errorf("zone %s: %w", zone, err)
-	}
-	return uint32(i.Index), nil
 }
