@@ -70,7 +70,7 @@ func (w *Worker) beat(p phases, started time.Time) {
 	for n := 0; ; n++ {
 		_, busy, stuck := w.slots.counts()
 		beat.Busy = busy + stuck
-		err := w.cfg.Queue.Beat(p.queue, w.cfg.Name, beat)
+		err := w.cfg.Queue.Beat(p.queue, beat)
 		if err == nil && n%enterEvery == 0 {
 			err = w.enterZones(p.queue)
 		}
@@ -88,5 +88,21 @@ func (w *Worker) beat(p phases, started time.Time) {
 		if !pause(p.queue, beatEvery) {
 			return
 		}
+	}
+}
+
+// leave tells the fleet that this worker ends. It is a courtesy: who dies
+// without it is forgotten after an hour.
+func (w *Worker) leave(ctx context.Context) {
+	err := w.cfg.Queue.DropWorkers(ctx, w.cfg.Name)
+	if lanes := w.lanes.Load(); err == nil && lanes != nil {
+		for _, lane := range *lanes {
+			if err = w.cfg.Queue.LeaveLane(ctx, lane, w.cfg.Name); err != nil {
+				break
+			}
+		}
+	}
+	if err != nil {
+		w.log.Debug("leaving untold", "err", err)
 	}
 }

@@ -75,13 +75,19 @@ func (c *commits) add(p phases, done check.Completion, suspect bool) {
 
 // drop gives up the result at position i. c.mu is held.
 func (c *commits) drop(l *laneCommits, i int) {
-	gone := l.queue[i]
+	c.lost(l.queue[i : i+1])
 	l.queue = slices.Delete(l.queue, i, i+1)
-	c.less(1)
-	c.w.cfg.Metrics.Count(CountDropped, 1)
-	c.w.cfg.Metrics.Count(CountStale, 1)
-	if gone.suspect {
-		c.w.suspects.release()
+}
+
+// lost counts results that are given up. c.mu is held.
+func (c *commits) lost(gone []commit) {
+	c.less(len(gone))
+	c.w.cfg.Metrics.Count(CountDropped, len(gone))
+	c.w.cfg.Metrics.Count(CountStale, len(gone))
+	for i := range gone {
+		if gone[i].suspect {
+			c.w.suspects.release()
+		}
 	}
 }
 
@@ -228,8 +234,6 @@ func (c *commits) missed(l *laneCommits, alone bool) {
 func (c *commits) abandon(l *laneCommits) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for len(l.queue) > 0 {
-		c.drop(l, len(l.queue)-1)
-	}
-	l.writes = false
+	c.lost(l.queue)
+	l.queue, l.writes = nil, false
 }

@@ -51,6 +51,8 @@ type fake struct {
 	readLanes [][]check.Lane
 	suspects  int // held now
 	most      int // suspects held at once
+	left      int // lanes
+	dropped   []string
 }
 
 func newFake() *fake {
@@ -103,7 +105,21 @@ func (f *fake) Lanes(context.Context, ...string) ([]check.Lane, error) {
 
 func (f *fake) EnterZone(context.Context, string) error { return nil }
 
-func (f *fake) Beat(_ context.Context, _ string, beat check.Heartbeat) error {
+func (f *fake) LeaveLane(context.Context, check.Lane, string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.left++
+	return nil
+}
+
+func (f *fake) DropWorkers(_ context.Context, names ...string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.dropped = append(f.dropped, names...)
+	return nil
+}
+
+func (f *fake) Beat(_ context.Context, beat check.Heartbeat) error {
 	if f.onBeat != nil {
 		return f.onBeat(beat)
 	}
@@ -267,6 +283,12 @@ func (f *fake) completions() []check.Completion {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Clone(f.done)
+}
+
+func (f *fake) readCount() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.reads
 }
 
 // result gives the last record of the only completion of a check.

@@ -40,5 +40,9 @@ type Committer interface {
 // Directory knows the workers and their zones.
 type Directory interface {
 	EnterZone(ctx context.Context, zone string) error
-	Beat(ctx context.Context, name string, beat check.Heartbeat) error
+	Beat(ctx context.Context, beat check.Heartbeat) error
+	// LeaveLane forgets the worker in a lane in which it holds nothing,
+	// DropWorkers the heartbeats of workers that end.
+	LeaveLane(ctx context.Context, lane check.Lane, worker string) error
+	DropWorkers(ctx context.Context, names ...string) error
 }

@@ -59,6 +59,9 @@ func (w *Worker) Run(ctx context.Context) error {
 	endQueue()
 	service.Wait()
 	w.waitEndings(ctx)
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTime)
+	defer cancel()
+	w.leave(last)
 	w.log.InfoContext(ctx, "worker ends", "took", time.Since(started).Round(time.Millisecond))
 	return nil
 }

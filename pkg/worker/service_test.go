@@ -46,6 +46,9 @@ func TestRunOnce(t *testing.T) {
 		if took := w.stop(); took > time.Second {
 			t.Errorf("idle stop took %s, want a second at most", took)
 		}
+		if len(q.dropped) != 1 || q.dropped[0] != "w1" || q.left != 1 {
+			t.Errorf("left %d lanes, dropped %v, want one lane and w1", q.left, q.dropped)
+		}
 	})
 }
 
@@ -164,7 +167,7 @@ func TestBatches(t *testing.T) {
 		if n := len(q.completions()); n != 1000 {
 			t.Errorf("%d completions, want 1000", n)
 		}
-		if len(q.requests) > 10 || len(q.calls) > 20 {
+		if len(q.requests) > 10 || len(q.calls) > 100 {
 			t.Errorf("%d lease and %d complete calls for 1000 checks, want batches", len(q.requests), len(q.calls))
 		}
 		for _, n := range append(q.calls, q.readMany...) {

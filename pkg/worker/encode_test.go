@@ -1,0 +1,122 @@
+package worker
+
+import (
+	"encoding/json"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redpoll/redpoll/pkg/check"
+)
+
+// records makes records with the given text and number in every place.
+func records(text string, f float64, n int64) (check.Last, check.Event, *spec) {
+	at := time.UnixMilli(n % (1 << 40)).UTC().Add(time.Duration(n % 1e6))
+	incident := &check.Incident{ID: text, Reason: text, Opened: n}
+	res := check.Result{State: check.StateCrit, Reason: text, Text: text, At: at, Metrics: []check.Metric{
+		check.Gauge("rtt_seconds", f, text), check.Counter("octets", uint64(n), 32, "bytes"), check.String("model", text), {Name: text, Kind: check.KindGauge, At: at},
+	}}
+	last := check.Last{Result: res, Planned: n, Started: n + 1, Finished: n + 2, Worker: text, Rev: text, Since: n, Fails: int(n % 5), Incident: incident}
+	ev := check.Event{Check: check.EventCheck{ID: text, Zone: "default", Labels: map[string]string{"a": text}, Every: check.Duration(time.Minute)},
+		Result: res, Planned: n, Started: n, Finished: n, Worker: text, Previous: check.StateWarn, Soft: n%2 == 0, Change: check.Change(text), Incident: incident}
+	text2, _ := json.Marshal(ev.Check)
+	return last, ev, &spec{eventJSON: text2}
+}
+
+// same compares the records that encode makes with encoding/json's.
+func same(t *testing.T, last check.Last, ev check.Event, s *spec) {
+	t.Helper()
+	for _, mutated := range []bool{false, true} {
+		gotLast, gotEvent := encode(&last, &ev, s, mutated)
+		wantLast, err := json.Marshal(last)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantEvent, err := json.Marshal(ev)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if gotLast != string(wantLast) {
+			t.Errorf("last = %s\nwant   %s", gotLast, wantLast)
+		}
+		if gotEvent != string(wantEvent) {
+			t.Errorf("event = %s\nwant    %s", gotEvent, wantEvent)
+		}
+	}
+}
+
+func TestEncode(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"", "plain", `q"uo\te`, "<&>", "tab\t nl\n nul\x00", "é\u2028\u2029\uFFFD", "bad\xff\xfeutf", strings.Repeat("x", 5000)} {
+		for _, f := range []float64{0, 1, -1.5, 1e-7, 1e21, 123456.789, math.SmallestNonzeroFloat64, math.MaxFloat64} {
+			last, ev, s := records(text, f, 1_700_000_000_123)
+			same(t, last, ev, s)
+		}
+	}
+	same(t, check.Last{}, check.Event{}, &spec{eventJSON: []byte(`{"id":"","zone":"","command":""}`)})
+}
+
+func TestEncodeCannotBreak(t *testing.T) {
+	t.Parallel()
+	last, ev, s := records("x", math.NaN(), 7)
+	last.Metrics[1].Value, ev.Result.At = math.Inf(-1), time.Date(20000, 1, 1, 0, 0, 0, 0, time.UTC)
+	for _, got := range func() []string { a, b := encode(&last, &ev, s, true); return []string{a, b} }() {
+		if !json.Valid([]byte(got)) {
+			t.Errorf("encode() = %s, want JSON", got)
+		}
+	}
+}
+
+func FuzzEncode(f *testing.F) {
+	f.Add("a", 1.5, int64(1_700_000_000_123))
+	f.Add("\"\\<\u2028", 1e-9, int64(-1))
+	f.Fuzz(func(t *testing.T, text string, x float64, n int64) {
+		if math.IsNaN(x) || math.IsInf(x, 0) {
+			return
+		}
+		last, ev, s := records(text, x, n)
+		same(t, last, ev, s)
+		text1, _ := encode(&last, &ev, s, false)
+		got, err := decodeLast(text1)
+		if err != nil || got.Planned != n || got.Metrics[1].Count != uint64(n) {
+			t.Errorf("decodeLast(%s) = %+v, %v", text1, got, err)
+		}
+	})
+}
+
+func BenchmarkEncode(b *testing.B) {
+	last, ev, s := records("plain", 0.0123, 1_700_000_000_123)
+	ev.Incident, last.Incident, ev.Change = nil, nil, ""
+	b.ReportAllocs()
+	for b.Loop() {
+		encode(&last, &ev, s, false)
+	}
+}
+
+func BenchmarkEncodeStandard(b *testing.B) {
+	last, ev, _ := records("plain", 0.0123, 1_700_000_000_123)
+	ev.Incident, last.Incident, ev.Change = nil, nil, ""
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := json.Marshal(last); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := json.Marshal(ev); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkDecodeLast(b *testing.B) {
+	last, ev, s := records("plain", 0.0123, 1_700_000_000_123)
+	last.Incident = nil
+	text, _ := encode(&last, &ev, s, false)
+	b.ReportAllocs()
+	b.SetBytes(int64(len(text)))
+	for b.Loop() {
+		if _, err := decodeLast(text); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
