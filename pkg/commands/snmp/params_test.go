@@ -222,3 +222,30 @@ func TestSpeedBounds(t *testing.T) {
 		t.Errorf("ParseSpeed(2^63-1) = %v", s)
 	}
 }
+
+// TestFlat shows that params written with redis-cli, one field each, arrive.
+func TestFlat(t *testing.T) {
+	t.Parallel()
+	fields := map[string]string{
+		"id": "core1", "command": "snmp", "every": "60s",
+		"params.host": "192.0.2.1", "params.port": "1161", "params.version": "3", "params.user": "monitor", "params.retries": "0",
+		"params.auth_protocol": "sha256", "params.auth_password.secret": "core-auth",
+		"params.interfaces": "12,xe-0/0/1", "params.port_speed": "10Gb", "params.watch": "status,traffic",
+		"params.traffic.crit_max": "90%", "params.traffic.crit_max_reason": "FULL", "params.traffic_in.warn_max": "5",
+		"params.oids": `[{"oid":"1.3.6.1","name":"x","warn_values":[1,"2"],"multiplier":0.1}]`,
+	}
+	req, err := check.ParseRequest(fields)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd, err := factory(tools.Tools{})(req.Check.Params)
+	if err != nil {
+		t.Fatalf("factory(%s) = %v", req.Check.Params, err)
+	}
+	p := cmd.(*command).Params
+	if p.Port != 1161 || p.Retries != 0 || p.Version != "3" || p.AuthPassword.Name != "core-auth" || len(p.Interfaces) != 2 || p.Interfaces[0].Index != 12 ||
+		p.Interfaces[1].Name != "xe-0/0/1" || p.PortSpeed != 1e10 || len(p.Watch) != 2 || p.Traffic.CritMax != (Limit{true, true, 90}) ||
+		p.TrafficIn == nil || p.TrafficIn.WarnMax.Value != 5 || len(p.OIDs[0].WarnValues) != 2 {
+		t.Errorf("params = %+v", p)
+	}
+}

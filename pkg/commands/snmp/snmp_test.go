@@ -351,7 +351,7 @@ func TestConformance(t *testing.T) {
 		return fmt.Sprintf(`{"host":"127.0.0.1","port":%d,%s}`, a.Port, rest)
 	}
 	checktest.Command(t, factory(tools.Tools{}), checktest.Case{
-		OK:   at(a, `"interfaces":[1]`),
+		OK:   at(a, `"interfaces":["ge-0/0/0",{"alias":"uplink"}]`),
 		Hang: at(hang, `"interfaces":[1]`),
 		More: []string{
 			at(a, `"interfaces":["ge-0/0/0"],"traffic":{"warn_max":"80%"}`),
