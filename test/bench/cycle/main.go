@@ -28,8 +28,9 @@ func main() {
 	checks := flag.Int("checks", 100_000, "checks registered")
 	cycles := flag.Int("cycles", 100_000, "cycles a round")
 	rounds := flag.Int("rounds", 5, "rounds")
+	only := flag.String("only", "", "run just this way: redpoll or plain")
 	flag.Parse()
-	if err := run(*checks, *cycles, *rounds); err != nil {
+	if err := run(*checks, *cycles, *rounds, *only); err != nil {
 		log.Fatal(err)
 	}
 }
@@ -41,7 +42,7 @@ type way struct {
 	rate  []float64
 }
 
-func run(checks, cycles, rounds int) error {
+func run(checks, cycles, rounds int, only string) error {
 	s, err := server.Start()
 	if err != nil {
 		return err
@@ -58,6 +59,9 @@ func run(checks, cycles, rounds int) error {
 		{name: "redpoll", cycle: func(ctx context.Context, n int) error { return redpoll(ctx, q, n) }},
 		{name: "plain", cycle: func(ctx context.Context, n int) error { return plain(ctx, c, n) }},
 	}
+	if only != "" {
+		ways = slices.DeleteFunc(ways, func(w *way) bool { return w.name != only })
+	}
 	for range rounds {
 		for _, w := range ways {
 			cpu, start := s.CPU(), time.Now()
@@ -71,7 +75,9 @@ func run(checks, cycles, rounds int) error {
 	for _, w := range ways {
 		fmt.Printf("%-8s %6.1f us Redis CPU per check  %8.0f checks/s   rounds %.1f\n", w.name, median(w.cost), median(w.rate), w.cost)
 	}
-	fmt.Printf("ratio    %6.2f (bar 1.50)\n", median(ways[0].cost)/median(ways[1].cost))
+	if only == "" {
+		fmt.Printf("ratio    %6.2f (bar 1.50)\n", median(ways[0].cost)/median(ways[1].cost))
+	}
 	if os.Getenv("STATS") != "" {
 		fmt.Println(c.Info(ctx, "commandstats").Val())
 	}

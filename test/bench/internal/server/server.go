@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -41,7 +42,7 @@ func Start(args ...string) (*Server, error) {
 	s := &Server{Addr: addr, cmd: cmd, dir: dir}
 	c := redis.NewClient(&redis.Options{Addr: addr, MaxRetries: -1, DisableIdentity: true})
 	defer c.Close()
-	for range 500 {
+	for range 3000 {
 		if c.Ping(context.Background()).Err() == nil {
 			return s, nil
 		}
@@ -53,7 +54,7 @@ func Start(args ...string) (*Server, error) {
 
 // Stop ends it.
 func (s *Server) Stop() {
-	_ = s.cmd.Process.Kill()
+	_ = s.cmd.Process.Signal(syscall.SIGTERM)
 	_ = s.cmd.Wait()
 	_ = os.RemoveAll(s.dir)
 }
