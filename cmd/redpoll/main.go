@@ -9,11 +9,14 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/redis/go-redis/v9/logging"
+
 	"github.com/redpoll/redpoll/internal/cli"
 	"github.com/redpoll/redpoll/internal/daemon"
 )
 
 func main() {
+	logging.Disable() // every error comes back from its call as well
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// After the first signal the next one ends the process at once.
 	context.AfterFunc(ctx, stop)

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -76,8 +77,6 @@ func (o *addOptions) flags(cmd *cobra.Command) {
 	f.BoolVar(&o.suppress, "suppress-incidents", false, "never open an incident")
 	f.BoolVar(&o.paused, "paused", false, "do not run it for now")
 	f.StringVar(&o.first, "first", "", "first run of a new check: now (default) or spread, on its grid")
-	cmd.MarkFlagsMutuallyExclusive("every", "cron", "at")
-	cmd.MarkFlagsMutuallyExclusive("handlers", "no-handlers")
 }
 
 // fields makes the request, flat as a person would type it for redis-cli.
@@ -96,6 +95,9 @@ func (o *addOptions) fields(zone string, args []string) (fields, error) {
 	meta, err := pairs("meta", "meta", o.meta)
 	if err != nil {
 		return nil, err
+	}
+	if o.noHandlers && o.handlers != "" {
+		return nil, errors.New("--handlers and --no-handlers: want one of them")
 	}
 	f = append(f, params...)
 	f = append(f, labels...)
@@ -119,11 +121,27 @@ func (o *addOptions) fields(zone string, args []string) (fields, error) {
 // validate refuses what a scheduler would refuse, so that a mistake is told
 // without one. Commands that are not built in are the scheduler's to know.
 func validate(f fields) error {
+	known := commands.Builtin()
 	r, err := check.ParseRequest(f.lookup())
-	if err != nil || r.Check == nil {
+	if err == nil {
+		if r.Check == nil {
+			return nil
+		}
+		return validateParams(known, r.Check)
+	}
+	// With faults elsewhere the params are looked at on their own, so that
+	// everything is told at once.
+	alone := fields{{"id", "x"}, {"every", "1m"}}
+	for _, x := range f {
+		if x.name == "command" || x.name == "params" || strings.HasPrefix(x.name, "params.") {
+			alone = append(alone, x)
+		}
+	}
+	r, bad := check.ParseRequest(alone.lookup())
+	if bad != nil || r.Check == nil {
 		return err
 	}
-	return validateParams(commands.Builtin(), r.Check)
+	return errors.Join(err, validateParams(known, r.Check))
 }
 
 func validateParams(known check.Commands, c *check.Check) error {

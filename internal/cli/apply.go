@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -58,7 +60,6 @@ A row that changes nothing does nothing, so apply can be repeated.`),
 
 func filesFlag(cmd *cobra.Command, into *[]string) {
 	cmd.Flags().StringArrayVarP(into, "file", "f", nil, "`FILE`, directory or - to read; may be repeated")
-	_ = cmd.MarkFlagRequired("file") // the flag was just defined
 }
 
 // applied counts what became of the rows.
@@ -121,6 +122,8 @@ func (o *applyOptions) check() (selector, error) {
 	}
 	sel, err := parseSelector(o.selector)
 	switch {
+	case len(o.files) == 0:
+		return nil, usagef("-f is missing: want a file, a directory or -")
 	case err != nil:
 		return nil, err
 	case o.prune && len(sel) == 0:
@@ -159,6 +162,7 @@ func (a *app) submit(ctx context.Context, o applyOptions, checks []*check.Check,
 	}
 	bar := a.progress("apply", len(checks), time.Now())
 	told, next := 0, 0
+	notes := make(map[string][]string) // what schedulers noted -> ids
 	s := &submitter{
 		conn: conn, wait: o.wait,
 		next: func() fields {
@@ -182,14 +186,17 @@ func (a *app) submit(ctx context.Context, o applyOptions, checks []*check.Check,
 				sum.Applied++
 			}
 			if v.Reason != "" {
-				bar.finish()
-				fmt.Fprintf(a.Stderr, "%s: note: %s\n", clean(v.ID), clean(v.Reason))
+				notes[v.Reason] = append(notes[v.Reason], v.ID)
 			}
 		},
 		progress: func(done int) { bar.step(done, time.Now()) },
 	}
 	err = s.run(ctx)
 	bar.finish()
+	for _, note := range slices.Sorted(maps.Keys(notes)) {
+		ids := notes[note]
+		fmt.Fprintf(a.Stderr, "redpoll: note on %d checks (%s%s): %s\n", len(ids), clean(ids[0]), map[bool]string{true: ", ..."}[len(ids) > 1], clean(note))
+	}
 	if err != nil {
 		return a.unanswered(s, err)
 	}

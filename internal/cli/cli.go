@@ -12,6 +12,9 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/redpoll/redpoll/pkg/check"
 )
 
 // The exit codes. They are documented in docs/cli.md and do not change.
@@ -131,6 +134,7 @@ Exit codes: 0 done; 1 something was wrong, refused or different;
 		},
 	}
 	a.globalFlags(root)
+	root.SetFlagErrorFunc(flagError)
 	groups := []struct {
 		id, title string
 		verbs     []*cobra.Command
@@ -153,4 +157,18 @@ Exit codes: 0 done; 1 something was wrong, refused or different;
 	}
 	root.AddCommand(a.versionCmd())
 	return root
+}
+
+// flagError adds the nearest flag to the complaint about an unknown one.
+func flagError(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
+		return err
+	}
+	var known []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
+	if near := check.Nearest(unknown.GetSpecifiedName(), known); near != "" {
+		return fmt.Errorf("%w, did you mean --%s?", err, near)
+	}
+	return err
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"runtime"
@@ -75,6 +76,8 @@ func (a *app) readCheck(r *row, known check.Commands) (*check.Check, []fault) {
 			c.Zone = a.opt.zone
 		}
 		err = validateParams(known, c)
+	} else {
+		err = errors.Join(err, validateAlone(known, r.text))
 	}
 	if err == nil {
 		return c, nil
@@ -90,6 +93,30 @@ func (a *app) readCheck(r *row, known check.Commands) (*check.Check, []fault) {
 		out = append(out, fault{r, at, id, e.Error()})
 	}
 	return nil, out
+}
+
+// validateAlone validates the params of a check that has faults elsewhere, so
+// that everything is told at once.
+func validateAlone(known check.Commands, text []byte) error {
+	alone := struct {
+		ID      string          `json:"id"`
+		Every   string          `json:"every"`
+		Command string          `json:"command"`
+		Params  json.RawMessage `json:"params,omitempty"`
+	}{}
+	if json.Unmarshal(text, &alone) != nil && alone.Command == "" {
+		return nil
+	}
+	alone.ID, alone.Every = "x", "1m"
+	text, err := json.Marshal(alone)
+	if err != nil {
+		return nil // params that are no JSON: told already
+	}
+	c, err := check.Parse(text)
+	if err != nil {
+		return nil // told already
+	}
+	return validateParams(known, c)
 }
 
 // leaves undoes errors.Join.

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9/logging"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/redpoll/redpoll/internal/redistest"
@@ -25,7 +26,8 @@ import (
 // TestMain makes the test binary be redpoll as well, for the scripts.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"redpoll": func() {
-		ctx, stop := signalContext()
+		logging.Disable()
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		defer stop()
 		os.Exit(Main(ctx, os.Args[1:], OS("v0.0.0-test")))
 	}})
@@ -53,7 +55,7 @@ func TestScripts(t *testing.T) {
 					return nil
 				},
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
-					"fleet": func(ts *testscript.TestScript, _ bool, _ []string) { startFleet(ts, server.URL()) },
+					"fleet":      func(ts *testscript.TestScript, _ bool, _ []string) { startFleet(ts, server.URL()) },
 					"eventually": eventually, "code": exitCode, "shell": runShell, "sub": substitute,
 				},
 			})
@@ -148,8 +150,4 @@ func substitute(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("%q is not in\n%s", args[1], ts.ReadFile(args[2]))
 	}
 	ts.Setenv(args[0], found[1])
-}
-
-func signalContext() (context.Context, context.CancelFunc) {
-	return signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 }

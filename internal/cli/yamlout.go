@@ -91,12 +91,13 @@ func (w *yamlWriter) mapping(indent int, inList bool) error {
 var (
 	yamlPlain    = regexp.MustCompile(`^[A-Za-z/_]([A-Za-z0-9_./@+%=-]|[: ][A-Za-z0-9_./@+])*$`)
 	yamlDuration = regexp.MustCompile(`^([0-9]+(ns|us|ms|s|m|h))+$`)
+	yamlIPv4     = regexp.MustCompile(`^[0-9]+(\.[0-9]+){3}(:[0-9]+)?$`) // two dots or more are no number
 	yamlReserved = regexp.MustCompile(`(?i)^(true|false|null|yes|no|on|off|y|n)$`)
 )
 
 // yamlString writes text so that every YAML reader takes it for just that.
 func yamlString(s string) string {
-	if yamlDuration.MatchString(s) || yamlPlain.MatchString(s) && !yamlReserved.MatchString(s) {
+	if yamlDuration.MatchString(s) || yamlIPv4.MatchString(s) || yamlPlain.MatchString(s) && !yamlReserved.MatchString(s) {
 		return s
 	}
 	var buf bytes.Buffer
