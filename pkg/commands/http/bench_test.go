@@ -50,7 +50,7 @@ func BenchmarkRun(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	cmd, err := factory(tools.Tools{})(json.RawMessage(p(b, "url", strings.TrimSpace(string(line[:n])))))
+	cmd, err := factory(tools.Tools{})(json.RawMessage(p(b, "url", strings.TrimSpace(string(line[:n])), "resp_warn", "0s", "resp_crit", "0s")))
 	if err != nil {
 		b.Fatal(err)
 	}
