@@ -170,12 +170,3 @@ func appendJSON(b []byte, v any) []byte {
 	}
 	return append(b, text...)
 }
-
-// decodeLast is the reverse of appendLast.
-func decodeLast(text string) (*check.Last, error) {
-	l := &check.Last{}
-	if err := json.Unmarshal([]byte(text), l); err != nil {
-		return nil, err
-	}
-	return l, nil
-}

@@ -3,6 +3,7 @@ package worker
 import (
 	"encoding/json"
 	"math"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -83,6 +84,43 @@ func FuzzEncode(f *testing.F) {
 			t.Errorf("decodeLast(%s) = %+v, %v", text1, got, err)
 		}
 	})
+}
+
+// FuzzDecodeLast: what is read quickly is read as encoding/json reads it.
+func FuzzDecodeLast(f *testing.F) {
+	for _, text := range []string{"plain", "é", `"`} {
+		for _, n := range []int64{0, 1_700_000_000_123} {
+			last, ev, s := records(text, 1.5e-7, n)
+			record, _ := encode(&last, &ev, s, false)
+			f.Add(record)
+		}
+	}
+	f.Add(`{"state":"OK","at":"2026-01-02T03:04:05Z","planned":-0,"started":1,"finished":1,"worker":"w","since":1}`)
+	f.Add(`{"state":"OK","metrics":[{"name":"a","kind":"gauge","value":1.0e+5}],"at":"2026-01-02T03:04:05,5Z","planned":1,"started":1,"finished":1,"worker":"w","since":1,"incident":{}}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		var quick, want check.Last
+		if !scanLast(text, &quick) {
+			return
+		}
+		if err := json.Unmarshal([]byte(text), &want); err != nil {
+			t.Fatalf("scanLast(%q) works, encoding/json says %v", text, err)
+		}
+		if !reflect.DeepEqual(quick, want) {
+			t.Errorf("scanLast(%q) = %+v, want %+v", text, quick, want)
+		}
+	})
+}
+
+func TestScanLastReadsOurRecords(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int64{1, 1_700_000_000_123} {
+		last, ev, s := records("plain", 0.25, n)
+		text, _ := encode(&last, &ev, s, false)
+		var got check.Last
+		if !scanLast(text, &got) || !reflect.DeepEqual(got, last) {
+			t.Errorf("scanLast(%s) = %+v, want %+v", text, got, last)
+		}
+	}
 }
 
 func BenchmarkEncode(b *testing.B) {
