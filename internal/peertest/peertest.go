@@ -84,7 +84,12 @@ func Give(t testing.TB, path string) {
 func Write(t testing.TB, dir, name, content string) string {
 	t.Helper()
 	path := filepath.Join(dir, name)
-	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+	// A child that is started right now would hold the file open for writing
+	// for a moment; to run it then is ETXTBSY.
+	syscall.ForkLock.RLock()
+	err := os.WriteFile(path, []byte(content), 0o600)
+	syscall.ForkLock.RUnlock()
+	if err != nil {
 		t.Fatal(err)
 	}
 	Give(t, path)

@@ -10,6 +10,7 @@ import (
 	"github.com/redpoll/redpoll/pkg/commands/junospools"
 	"github.com/redpoll/redpoll/pkg/commands/mysql"
 	"github.com/redpoll/redpoll/pkg/commands/ping"
+	"github.com/redpoll/redpoll/pkg/commands/plugin"
 	"github.com/redpoll/redpoll/pkg/commands/postgres"
 	"github.com/redpoll/redpoll/pkg/commands/smtp"
 	"github.com/redpoll/redpoll/pkg/commands/snmp"
@@ -30,6 +31,7 @@ func BuiltinWith(t Tools) check.Commands {
 		"junos_subscriber_pools": check.Typed(junospools.Defaults(), junospools.New(t)),
 		"mysql":                  check.Typed(mysql.Defaults(), mysql.New(t)),
 		"ping":                   check.Typed(ping.Defaults(), ping.New(t)),
+		"plugin":                 check.Typed(plugin.Defaults(), plugin.New(t)),
 		"postgres":               check.Typed(postgres.Defaults(), postgres.New(t)),
 		"smtp":                   check.Typed(smtp.Defaults(), smtp.New(t)),
 		"snmp":                   check.Typed(snmp.Defaults(), snmp.New(t)),

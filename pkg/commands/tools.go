@@ -2,8 +2,8 @@ package commands
 
 import "github.com/redpoll/redpoll/pkg/commands/internal/tools"
 
-// Tools are what a worker lends its commands: a Guard that denies targets, and
-// Secrets. Commands of your own may use them too: Dialer, Resolve, Secret.
+// Tools are what a worker lends its commands: a Guard that denies targets,
+// Secrets, and Plugins that may run. Commands of your own may use them too: Dialer, Resolve, Secret.
 type Tools = tools.Tools
 
 // Guard decides which addresses checks may reach.
@@ -25,3 +25,10 @@ func NewGuard(cidrs []string) (*Guard, error) { return tools.NewGuard(cidrs) }
 // OpenSecrets uses the directory dir: file name = name of the secret,
 // name.targets beside it = the hosts that it may be sent to.
 func OpenSecrets(dir string) (*Secrets, error) { return tools.OpenSecrets(dir) }
+
+// Plugins are the programs that the operator lets checks run.
+type Plugins = tools.Plugins
+
+// OpenPlugins reads the worker's list of programs, plugins.yaml; see
+// docs/commands/plugin.md. All faults are reported at once.
+func OpenPlugins(file string) (*Plugins, error) { return tools.OpenPlugins(file) }

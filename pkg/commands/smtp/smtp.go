@@ -126,7 +126,7 @@ func validHelo(name string) bool {
 func (c *command) Run(ctx context.Context, _ check.Run) (check.Result, error) {
 	begin := time.Now()
 	s := session{command: c}
-	limited, cancel := context.WithTimeout(s.trace.Context(ctx), c.Timeout.D())
+	limited, cancel := context.WithTimeout(s.trace.Dial(ctx), c.Timeout.D())
 	defer cancel()
 	nc, err := c.dialer.DialContext(limited, "tcp", c.addr)
 	if err != nil {

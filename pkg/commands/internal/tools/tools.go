@@ -17,6 +17,8 @@ type Tools struct {
 	Guard *Guard
 	// Secrets resolves references to secrets; nil means that there are none.
 	Secrets *Secrets
+	// Plugins are the programs that checks may run; nil means none.
+	Plugins *Plugins
 }
 
 // Dialer gives a new dialer that asks the Guard after DNS, on every single
