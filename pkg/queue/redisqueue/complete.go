@@ -16,13 +16,7 @@ func (q *Queue) Complete(ctx context.Context, lane check.Lane, items []check.Com
 	if len(items) == 0 {
 		return nil, nil
 	}
-	args := make([]any, 0, 3+7*len(items))
-	args = append(args, GroupWorkers, KeepResults, len(items))
-	for i := range items {
-		c := &items[i]
-		held, after := heldRecord(c)
-		args = append(args, c.ID, c.SID, held, after, c.Next, c.Last, c.Event)
-	}
+	args := completeArgs(items)
 	for i := range items {
 		c := &items[i]
 		if c.KeepCrashes {
@@ -44,6 +38,28 @@ func (q *Queue) Complete(ctx context.Context, lane check.Lane, items []check.Com
 		return nil, err
 	}
 	return outcomes(reply), nil
+}
+
+// completeArgs lays the runs out in columns: in the usual case the script
+// hands them on to Redis as they are.
+func completeArgs(items []check.Completion) []any {
+	n := len(items)
+	usual := 1
+	args := make([]any, 4+10*n, 8+10*n)
+	for i := range items {
+		c := &items[i]
+		held, after := heldRecord(c)
+		if after == "" || c.Next == 0 || c.Last == "" || c.Event == "" || c.KeepCrashes {
+			usual = 0
+		}
+		args[4+i], args[4+n+i], args[4+2*n+i] = c.ID, c.SID, held
+		args[4+3*n+2*i], args[4+3*n+2*i+1] = c.ID, after
+		args[4+5*n+2*i], args[4+5*n+2*i+1] = c.Next, c.ID
+		args[4+7*n+2*i], args[4+7*n+2*i+1] = c.ID, c.Last
+		args[4+9*n+i] = c.Event
+	}
+	args[0], args[1], args[2], args[3] = GroupWorkers, KeepResults, n, usual
+	return args
 }
 
 // heldRecord gives the record that the lease wrote and the one that follows

@@ -40,26 +40,26 @@ local function adopt(id, rev, spec, sha, mode, oldsha, first, keep)
   if why then return why end
   if have ~= oldsha then return 'conflict' end
   local alive = state == 'w' or state == 'q' or state == 'l'
-  if alive and have == sha and oldrec == sha then return 'unchanged' end
+  if alive and have == sha and oldrec == short(sha) then return 'unchanged' end
   if hand then
     if have ~= sha then return 'conflict' end
-    if state == 'b' and oldrec == sha then return 'unchanged' end
+    if state == 'b' and oldrec == short(sha) then return 'unchanged' end
     rev = rev_bump(was or '0-0')
   else
     redis.call('HSET', specs, id, spec)
   end
 
   local stop = mode ~= 'run'
-  local tail = ' ' .. rev .. ' ' .. committed .. ' ' .. sha .. ' ' .. first
+  local tail = ' ' .. rev .. ' ' .. committed .. ' ' .. short(sha) .. ' '
   if state == 'l' or (state == 't' and owner ~= '-') then
     if state == 't' then flags = 'av' end
-    redis.call('HSET', runs, id, 'l ' .. flag(flags, 'p', stop) .. ' ' .. planned .. ' ' .. sid .. ' ' .. owner .. ' ' .. ends .. ' 0' .. tail)
+    redis.call('HSET', runs, id, 'l ' .. flag(flags, 'p', stop) .. ' ' .. planned .. ' ' .. sid .. ' ' .. owner .. ' ' .. ends .. ' 0' .. tail .. first)
   elseif state == 'q' and mode ~= 'bad' then
-    redis.call('HSET', runs, id, 'q ' .. flag(flags, 'p', stop) .. ' ' .. planned .. ' ' .. sid .. ' - 0 0' .. tail)
+    redis.call('HSET', runs, id, 'q ' .. flag(flags, 'p', stop) .. ' ' .. planned .. ' ' .. sid .. ' - 0 0' .. tail .. '0')
   else
     local waits = state == 'w' and not find(flags, 'p', 1, true)
     local word = mode == 'bad' and 'b - ' or stop and 'w p ' or 'w - '
-    redis.call('HSET', runs, id, word .. (planned or '0') .. ' - - 0 0' .. tail)
+    redis.call('HSET', runs, id, word .. (planned or '0') .. ' - - 0 0' .. tail .. '0')
     if stop then
       redis.call('ZREM', due, id)
     elseif hand and not alive then

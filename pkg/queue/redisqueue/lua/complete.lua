@@ -9,11 +9,12 @@
 -- KEYS[7] changes    STREAM  entries {event}
 -- ARGV[1] group      consumer group of ready
 -- ARGV[2] keep       results and changes kept, about
--- ARGV[3] runs       how many runs
--- ARGV[4...] id, sid, held, after, next, last, event: seven a run. held is the record
--- that lease wrote, after the one to be put in its place when it still stands there
--- (else the script makes one); next is unix ms, 0 for never; last and event empty:
--- nothing is recorded
+-- ARGV[3] runs       how many runs, n
+-- ARGV[4] usual      1 when every run has a next time and a result
+-- ARGV[5...] n ids; n sids; n held, the records that lease wrote; n pairs id, after, the
+-- record to be put in place of held when that still stands there (else the script makes
+-- one); n pairs next, id: unix ms, 0 for never; n pairs id, last; n events; last and
+-- event empty: nothing is recorded
 -- ARGV[...] run, kind, key, value: what few runs have: of the run with that number,
 -- crashed (key and value empty: the crash count stays), incident (id and
 -- incident) or change (value is the event)
@@ -26,13 +27,72 @@ local wrong = wrong_type(ready, 'stream', runs, 'hash', due, 'zset', last, 'hash
 if wrong then return wrong end
 
 local now, n = server_ms(), tonumber(ARGV[3])
-local ids, crashed = {}, {}
-for i = 1, n do ids[i] = ARGV[7 * i - 3] end
-for a = 7 * n + 4, #ARGV, 4 do
+-- where the parts of ARGV begin, less one
+local SID, HELD, AFTER, NEXT, LAST, EVENT, EXTRA = 4 + n, 4 + 2 * n, 4 + 3 * n, 4 + 5 * n, 4 + 7 * n, 4 + 9 * n, 4 + 10 * n
+local recs = redis.call('HMGET', runs, unpack(ARGV, 5, SID))
+
+-- clear takes the entries of runs that ended out of the stream. Those in front
+-- of all that is pending go at once with their nodes, which is far cheaper
+-- than one by one, but only when the pending list knew them all: then whatever
+-- stands before them was delivered, and ended.
+local function clear(ids, count)
+  local known = redis.call('XACK', ready, ARGV[1], unpack(ids))
+  local front = known == count and redis.call('XPENDING', ready, ARGV[1], '-', '+', 1)
+  local floor = front and front[1] and front[1][1]
+  local last, rest = '0-0', {}
+  for _, sid in ipairs(ids) do
+    if not front or (floor and rev_cmp(sid, floor) > 0) then
+      rest[#rest + 1] = sid
+    elseif rev_cmp(sid, last) > 0 then
+      last = sid
+    end
+  end
+  if last ~= '0-0' then
+    local ms, seq = match(last, '^(%d+)%-(%d+)$')
+    redis.call('XTRIM', ready, 'MINID', ms .. '-' .. int(tonumber(seq) + 1))
+  end
+  if #rest > 0 then redis.call('XDEL', ready, unpack(rest)) end
+end
+
+-- publish appends results.
+local function publish(events)
+  for i = 1, #events do redis.call('XADD', results, '*', 'event', events[i]) end
+  if #events > 0 then redis.call('XTRIM', results, 'MAXLEN', '~', ARGV[2]) end
+end
+
+local same = 0
+while same < n and recs[same + 1] == ARGV[HELD + same + 1] do same = same + 1 end
+
+local function extras(counts)
+  for a = EXTRA + 1, #ARGV, 4 do
+    if counts[tonumber(ARGV[a])] then
+      if ARGV[a + 1] == 'incident' then
+        redis.call('HSET', incidents, ARGV[a + 2], ARGV[a + 3])
+      elseif ARGV[a + 1] == 'change' then
+        redis.call('XADD', changes, 'MAXLEN', '~', ARGV[2], '*', 'event', ARGV[a + 3])
+      end
+    end
+  end
+end
+
+local reply = {}
+if same == n and ARGV[4] == '1' then
+  -- the usual batch: nothing happened to any of these checks during its run
+  clear({ unpack(ARGV, SID + 1, HELD) }, n)
+  redis.call('HSET', runs, unpack(ARGV, AFTER + 1, NEXT))
+  redis.call('ZADD', due, 'LT', unpack(ARGV, NEXT + 1, LAST))
+  redis.call('HSET', last, unpack(ARGV, LAST + 1, EVENT))
+  publish({ unpack(ARGV, EVENT + 1, EXTRA) })
+  for i = 1, n do reply[i] = 0 end
+  extras(reply)
+  return reply
+end
+
+local crashed = {}
+for a = EXTRA + 1, #ARGV, 4 do
   if ARGV[a + 1] == 'crashed' then crashed[tonumber(ARGV[a])] = true end
 end
-local recs = redis.call('HMGET', runs, unpack(ids))
-local reply, sids, sets, scores, lasts, events, seen = {}, {}, {}, {}, {}, {}, {}
+local sids, sets, scores, lasts, events, seen = {}, {}, {}, {}, {}, {}
 local ended, placed, told = 0, 0, 0
 
 -- ending writes down that a run ends, what its record becomes, and when the
@@ -47,19 +107,19 @@ local function ending(id, sid, rec, at)
 end
 
 -- record notes what the i-th run found.
-local function record(i, a)
+local function record(i)
   seen[i] = true
-  if ARGV[a + 5] ~= '' then
-    lasts[2 * told + 1], lasts[2 * told + 2] = ids[i], ARGV[a + 5]
+  if ARGV[LAST + 2 * i] ~= '' then
+    lasts[2 * told + 1], lasts[2 * told + 2] = ARGV[4 + i], ARGV[LAST + 2 * i]
     told = told + 1
-    events[told] = ARGV[a + 6]
+    events[told] = ARGV[EVENT + i]
   end
 end
 
 -- changed ends a run whose record is not the one that lease wrote.
-local function changed(i, a, rec)
-  local id, h = ids[i], {}
-  for word in string.gmatch(ARGV[a + 2], '[^ ]+') do h[#h + 1] = word end
+local function changed(i, rec)
+  local id, h = ARGV[4 + i], {}
+  for word in string.gmatch(ARGV[HELD + i], '[^ ]+') do h[#h + 1] = word end
   local token, was = h[5], h[8]
   local state, flags, planned, sid, owner, ends, crashes, rev, pos = match(rec, HEAD)
   if not state then return 3 end
@@ -72,7 +132,7 @@ local function changed(i, a, rec)
     ending(id, sid, word .. planned .. ' - - 0 0 ' .. rev .. ' - ' .. rest, word == 'w - ' and int(now) or '')
     return 2
   end
-  local at, word = ARGV[a + 4], 'w - '
+  local at, word = ARGV[NEXT + 2 * i - 1], 'w - '
   if was ~= rev then at = match(rest, '[0-9]+$') end
   if find(flags, 'a', 1, true) and (at == '0' or tonumber(at) > now) then at = int(now) end
   if paused then
@@ -82,40 +142,29 @@ local function changed(i, a, rec)
   end
   if not crashed[i] then crashes = '0' end
   ending(id, sid, word .. planned .. ' - - 0 ' .. crashes .. ' ' .. rev .. ' ' .. nonce(token) .. ' ' .. rest, at)
-  record(i, a)
+  record(i)
   return 0
 end
 
 for i = 1, n do
-  local a, rec = 7 * i - 3, recs[i]
+  local rec = recs[i]
   if not rec then
     reply[i] = 1
-  elseif rec == ARGV[a + 2] then
-    local at = ARGV[a + 4]
-    ending(ids[i], ARGV[a + 1], ARGV[a + 3], at == '0' and '' or at)
-    record(i, a)
+  elseif rec == ARGV[HELD + i] then
+    local at = ARGV[NEXT + 2 * i - 1]
+    ending(ARGV[4 + i], ARGV[SID + i], ARGV[AFTER + 2 * i], at == '0' and '' or at)
+    record(i)
     reply[i] = 0
   else
-    reply[i] = changed(i, a, rec)
+    reply[i] = changed(i, rec)
   end
 end
 
 if ended == 0 then return reply end
-redis.call('XACK', ready, ARGV[1], unpack(sids))
-redis.call('XDEL', ready, unpack(sids))
+clear(sids, ended)
 redis.call('HSET', runs, unpack(sets))
 if placed > 0 then redis.call('ZADD', due, 'LT', unpack(scores)) end
 if told > 0 then redis.call('HSET', last, unpack(lasts)) end
-for i = 1, told do redis.call('XADD', results, '*', 'event', events[i]) end
-if told > 0 then redis.call('XTRIM', results, 'MAXLEN', '~', ARGV[2]) end
-for a = 7 * n + 4, #ARGV, 4 do
-  local i = tonumber(ARGV[a])
-  if seen[i] then
-    if ARGV[a + 1] == 'incident' then
-      redis.call('HSET', incidents, ARGV[a + 2], ARGV[a + 3])
-    elseif ARGV[a + 1] == 'change' then
-      redis.call('XADD', changes, 'MAXLEN', '~', ARGV[2], '*', 'event', ARGV[a + 3])
-    end
-  end
-end
+publish(events)
+extras(seen)
 return reply

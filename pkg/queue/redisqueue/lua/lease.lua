@@ -74,7 +74,7 @@ end
 
 for i = 1, n do
   local id, rec, entry = ids[i], recs[i], ARGV[4 + 2 * i]
-  local size = #entry + 12
+  local size = #entry + 11
   -- "q - due sid - 0 0 ": queued, no flags, no crashes
   if rec and sub(rec, 1, size) == 'q - ' .. entry .. ' - 0 0 ' then
     reply[#reply + 1] = write(id, 'l - ' .. entry .. mine .. sub(rec, size - 1))

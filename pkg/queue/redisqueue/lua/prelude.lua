@@ -15,9 +15,9 @@
 -- crashes    workers lost in a row while they ran this check
 -- rev        revision of the spec: intake entry id, with .N after hand edits
 -- committed  random part of the last committed token, or -
--- sha        sha1 of the spec's text, hex
--- first      where the present schedule began, unix ms; of a tombstone: when
---            it is dropped
+-- sha        the first 16 hex digits of the sha1 of the spec's text
+-- first      after an edit during the run: where the new schedule begins, unix
+--            ms; of a tombstone: when it is dropped; else 0
 --
 -- Scripts never read a spec, and no JSON.
 
@@ -75,6 +75,9 @@ local function flag(flags, letter, on)
   flags = string.gsub(flags, letter, '')
   return flags == '' and '-' or flags
 end
+
+-- short cuts a sha1 to what a record keeps of it.
+local function short(sha) return sub(sha, 1, 16) end
 
 -- nonce is the random part of a token.
 local function nonce(token) return match(token, '[^/]+$') end

@@ -127,7 +127,7 @@ for i = 1, n do
   if rec and not have then
     kind = 'bad_record'
     if mend then redis.call('HDEL', runs, id) end
-  elseif not rec or have ~= sha then
+  elseif not rec or have ~= short(sha) then
     kind = 'hand'
   elseif state == 'w' then
     kind = mend_waiting(id, rec, scores[i], ahead, first)
