@@ -99,6 +99,7 @@ type Finding struct {
 
 // SweepCursor is where a sweep over a lane goes on; the zero value is its start.
 type SweepCursor struct {
+	// Part is what the sweep looks at: 0 records, then due times, last records.
 	Part   int
 	Cursor uint64
 	// Done: the sweep has seen everything.

@@ -11,10 +11,15 @@ const (
 	// passEvery is how often a lane is gone through, from start to start. A
 	// large lane takes longer than that, and its next pass follows at once.
 	passEvery = 5 * time.Second
-	// pagePause is the rest after a page of pageSize checks. A check costs
-	// Redis 3 to 5 us, so that is 2% of it for all lanes together.
+	// pagePause is the rest after a page of pageSize checks. A page costs Redis
+	// about 1 ms, so that is 2% of it for all lanes together.
 	pagePause = 50 * time.Millisecond
 	pageSize  = 200
+	// fullEvery is how often a lane of more than smallPages pages is swept for
+	// due times and last results that belong to nothing; records without a spec
+	// are looked for in each pass, since that is how a spec is removed by hand.
+	fullEvery  = time.Minute
+	smallPages = 5
 	// pageBytes is what a page of specs should stay below.
 	pageBytes = 1 << 20
 	// idleLook is how often a repair loop without work looks for some.
@@ -43,7 +48,9 @@ type pass struct {
 	sweeps  bool // the registry is done
 	sweep   check.SweepCursor
 	count   int
+	pages   int       // of the registry, in this pass
 	begun   time.Time // of this pass
+	full    time.Time // the latest pass that swept everything
 	after   time.Time // not before
 	served  time.Time // latest page
 	cleaned time.Time
@@ -98,8 +105,9 @@ func (s *Scheduler) nextPass(now time.Time) *pass {
 func (s *Scheduler) repairPage(ctx context.Context, p *pass) error {
 	if !p.sweeps {
 		if p.cursor == 0 {
-			p.begun = time.Now()
+			p.begun, p.pages = time.Now(), 0
 		}
+		p.pages++
 		next, err := s.repairSpecs(ctx, p)
 		if err != nil {
 			return err
@@ -112,8 +120,12 @@ func (s *Scheduler) repairPage(ctx context.Context, p *pass) error {
 		return err
 	}
 	p.sweep = next
-	if !next.Done {
+	skip := p.pages > smallPages && time.Since(p.full) < fullEvery && next.Part > 0
+	if !next.Done && !skip {
 		return nil
+	}
+	if next.Done {
+		p.full = time.Now()
 	}
 	p.sweep, p.sweeps = check.SweepCursor{}, false
 	p.after = p.begun.Add(passEvery)

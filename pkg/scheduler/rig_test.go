@@ -172,7 +172,7 @@ func (r *rig) complete(l check.Lease, last check.Last, next int64) check.Outcome
 	r.t.Helper()
 	text, err := json.Marshal(last)
 	r.must(err)
-	c := check.Completion{Entry: l.Entry, Token: l.Token, Rev: l.Rev, Next: next, Last: string(text), Event: "{}"}
+	c := check.Completion{Entry: l.Entry, Token: l.Token, Rev: l.Rev, Record: l.Record, Next: next, Last: string(text), Event: "{}"}
 	if open := last.Open(); open != nil {
 		inc, err := json.Marshal(open)
 		r.must(err)
