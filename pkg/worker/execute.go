@@ -36,9 +36,7 @@ func (w *Worker) start(p phases, leases []check.Lease, known []*spec, asked time
 	}
 	w.slots.use(len(runs))
 	w.runs.add(runs)
-	for _, r := range runs {
-		go w.run(p, r)
-	}
+	w.crew.take(runs, func(r *run) { w.run(p, r) })
 }
 
 // pick finds what the worker knew of a lease's check when it asked. Leases

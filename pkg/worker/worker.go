@@ -70,6 +70,7 @@ type Worker struct {
 
 	slots    slots
 	runs     running
+	crew     crew
 	specs    specCache
 	suspects suspects
 	commits  commits
