@@ -15,8 +15,12 @@ func (q *Queue) Specs(ctx context.Context, lane check.Lane, ids []string) ([]che
 	pipe := q.client.Pipeline()
 	specs := pipe.HMGet(ctx, q.KeySpecs(lane), ids...)
 	lasts := pipe.HMGet(ctx, q.KeyLast(lane), ids...)
-	if _, err := pipe.Exec(ctx); err != nil {
-		return nil, fmt.Errorf("read specs of lane %s: %w", lane, err)
+	_, err := pipe.Exec(ctx)
+	switch { // the key is named: it may be of another type
+	case specs.Err() != nil:
+		return nil, fmt.Errorf("read %s: %w", q.KeySpecs(lane), specs.Err())
+	case err != nil:
+		return nil, fmt.Errorf("read %s: %w", q.KeyLast(lane), err)
 	}
 	out := make([]check.Stored, len(ids))
 	for i, id := range ids {
@@ -30,7 +34,7 @@ func (q *Queue) Specs(ctx context.Context, lane check.Lane, ids []string) ([]che
 func (q *Queue) ScanSpecs(ctx context.Context, lane check.Lane, cursor uint64, count int) (specs []check.Stored, next uint64, err error) {
 	pairs, next, err := q.client.HScan(ctx, q.KeySpecs(lane), cursor, "", int64(count)).Result()
 	if err != nil {
-		return nil, 0, fmt.Errorf("scan specs of lane %s: %w", lane, err)
+		return nil, 0, fmt.Errorf("scan %s: %w", q.KeySpecs(lane), err)
 	}
 	for i := 0; i+1 < len(pairs); i += 2 {
 		specs = append(specs, check.Stored{ID: pairs[i], Spec: pairs[i+1]})

@@ -31,7 +31,8 @@ func (q *Queue) RestoreZone(ctx context.Context, zone string, z check.Zone) erro
 
 var zoneScript = script("zone")
 
-// Zones reads the list of zones. Its entries are "version partitions".
+// Zones reads the list of zones. Its entries are "version partitions"; what is
+// neither is left out, so that it stops no other zone.
 func (q *Queue) Zones(ctx context.Context) (map[string]check.Zone, error) {
 	all, err := q.client.HGetAll(ctx, q.KeyZones()).Result()
 	if err != nil {
@@ -43,7 +44,7 @@ func (q *Queue) Zones(ctx context.Context) (map[string]check.Zone, error) {
 		v, errV := strconv.Atoi(version)
 		p, errP := strconv.Atoi(parts)
 		if errV != nil || errP != nil || p < 1 {
-			return nil, fmt.Errorf("zone %s in %s: %.40q: want a version and a number of partitions", name, q.KeyZones(), text)
+			continue // junk, which a scheduler that knew the zone mends
 		}
 		zones[name] = check.Zone{Version: v, Partitions: p}
 	}
