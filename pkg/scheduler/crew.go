@@ -22,6 +22,8 @@ const (
 type crew struct {
 	read time.Time
 	list []check.Heartbeat
+	// blind: the key of the heartbeats is no hash, nobody knows who offers what.
+	blind error
 }
 
 // refresh reads the list again when it is older than age.
@@ -30,10 +32,10 @@ func (w *crew) refresh(ctx context.Context, q Registry, age time.Duration) error
 		return nil
 	}
 	list, err := q.Workers(ctx)
-	if err != nil {
+	if err != nil && replyCode(err) != wrongType {
 		return err
 	}
-	w.list, w.read = list, time.Now()
+	w.list, w.blind, w.read = list, err, time.Now()
 	return nil
 }
 
@@ -86,6 +88,9 @@ func (b *batch) validate(ctx context.Context, c *check.Check) (warnings []string
 	} else if fault, err := b.unknownCommand(ctx, zone, c.Command); fault != nil || err != nil {
 		return nil, fault, err
 	}
+	if b.crew.blind != nil {
+		return []string{"nobody knows what the workers offer: " + b.crew.blind.Error()}, nil, nil
+	}
 	offered, served := b.crew.handlers(zone, b.now)
 	if !served {
 		return []string{"no worker serves zone " + zone + " now"}, nil, nil
@@ -115,7 +120,7 @@ func (b *batch) unknownCommand(ctx context.Context, zone, name string) (fault, e
 		}
 		announced = b.crew.commands(zone, b.now)
 	}
-	if announced[name] {
+	if announced[name] || b.crew.blind != nil {
 		return nil, nil
 	}
 	for _, n := range b.s.cfg.Commands.Names() {

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -49,7 +50,10 @@ func (s *Scheduler) takeIn(ctx, work context.Context) {
 			pause(ctx, jitter(lockRetry))
 			continue
 		}
-		if err := s.takeInOnce(ctx, work, &st); err != nil {
+		switch err := s.takeInOnce(ctx, work, &st); {
+		case errors.Is(err, errLockLost):
+			st.dirty = true
+		case err != nil:
 			st.dirty = true
 			t.failed(ctx, err)
 			continue
@@ -157,7 +161,13 @@ func (s *Scheduler) conclude(ctx context.Context, verdicts []check.Verdict) erro
 	if len(verdicts) == 0 {
 		return nil
 	}
-	if err := s.q.IntakeDone(ctx, verdicts); err != nil {
+	err := s.q.IntakeDone(ctx, verdicts)
+	if replyCode(err) == wrongType {
+		// The log is no stream: the requests go on without one.
+		s.log.ErrorContext(ctx, "verdicts are not in the intake's log", "err", err)
+		err = s.q.IntakeDone(ctx, silent(verdicts))
+	}
+	if err != nil {
 		return err
 	}
 	for _, v := range verdicts {
@@ -172,4 +182,13 @@ func (s *Scheduler) conclude(ctx context.Context, verdicts []check.Verdict) erro
 		s.log.Log(ctx, level, "request", "entry", v.Entry, "zone", v.Zone, "check", v.ID, "op", v.Op, "verdict", v.Verdict, "reason", v.Reason)
 	}
 	return nil
+}
+
+// silent gives verdicts that are not logged, only done.
+func silent(verdicts []check.Verdict) []check.Verdict {
+	out := make([]check.Verdict, len(verdicts))
+	for i, v := range verdicts {
+		out[i].Entry = v.Entry
+	}
+	return out
 }

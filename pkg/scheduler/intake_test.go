@@ -260,19 +260,35 @@ func TestIncidentOfARemovedCheckIsResolved(t *testing.T) {
 // A key of the wrong type is named, and what does not need it goes on.
 func TestWrongTypeStopsNothingElse(t *testing.T) {
 	eachRig(t, func(t *testing.T, r *rig) {
-		eu := check.Lane{Zone: "eu"}
-		r.must(r.client.Set(t.Context(), r.KeyDue(eu), "junk", 0).Err())
-		bad := r.request(append(set("a", "1h"), "zone", "eu")...)
-		good := r.request(set("a", "1h")...)
+		ctx := t.Context()
+		for part, key := range []string{r.KeySpecs(check.Lane{Zone: "eu"}), r.KeyDue(check.Lane{Zone: "us"}), r.KeyLast(check.Lane{Zone: "af"})} {
+			zone := []string{"eu", "us", "af"}[part]
+			r.must(r.client.Set(ctx, key, "junk", 0).Err())
+			if v := r.want(rejected, append(set("a", "1h"), "zone", zone)...); !strings.Contains(v.Reason, key) {
+				t.Errorf("verdict = %+v, want %s named", v, key)
+			}
+		}
+		r.must(r.client.HSet(ctx, r.KeyZones(), "lab", "junk").Err())
+		r.want(accepted, append(set("a", "1h"), "zone", "lab")...)
+		if zones, err := r.Zones(ctx); err != nil || zones["lab"].Partitions != 1 {
+			t.Errorf("zones = %v, %v, want lab mended", zones, err)
+		}
+		r.want(accepted, set("a", "1h")...)
+
+		r.must(r.client.Set(ctx, r.KeyWorkers(), "junk", 0).Err())
+		r.s.crew = crew{}
+		r.want(accepted, set("b", "1h")...)
+		if v := r.want(accepted, "id", "c", "command", "custom", "every", "1h"); !strings.Contains(v.Reason, r.KeyWorkers()) {
+			t.Errorf("verdict = %+v, want %s named", v, r.KeyWorkers())
+		}
+
+		r.must(r.client.Del(ctx, r.KeyIntakeLog()).Err())
+		r.must(r.client.Set(ctx, r.KeyIntakeLog(), "junk", 0).Err())
+		r.request(set("d", "1h")...)
 		r.takeIn()
 		r.quiet()
-		for _, v := range r.verdicts() {
-			switch {
-			case v.Entry == bad && (v.Verdict != rejected || !strings.Contains(v.Reason, r.KeyDue(eu))):
-				t.Errorf("verdict = %+v, want the key named", v)
-			case v.Entry == good && v.Verdict != accepted:
-				t.Errorf("verdict = %+v", v)
-			}
+		if r.place("d").Spec == "" {
+			t.Error("without a log no request was applied")
 		}
 	})
 }

@@ -119,6 +119,15 @@ func (s *Scheduler) findLanes(ctx context.Context) ([]check.Lane, error) {
 		return nil, err
 	}
 	s.alive()
+	if len(list) == 0 && len(s.lanes.all()) == 0 {
+		// A new fleet: its first stream is to be there before an autoscaler looks.
+		if err := s.q.EnterZone(ctx, check.DefaultZone); err != nil {
+			return nil, err
+		}
+		if list, err = s.q.Zones(ctx); err != nil {
+			return nil, err
+		}
+	}
 	added, lost := s.lanes.update(list)
 	for name, z := range lost {
 		s.log.ErrorContext(ctx, "zone was lost from the list of zones", "zone", name, "partitions", z.Partitions)

@@ -108,6 +108,9 @@ func (b *batch) enter(ctx context.Context, lane check.Lane, reqs []*request) err
 	}
 	b.zones = zones
 	b.s.lanes.soon()
+	if _, ok := zones[lane.Zone]; !ok { // junk stands in its place
+		return b.s.q.RestoreZone(ctx, lane.Zone, check.Zone{Version: 1, Partitions: 1})
+	}
 	return nil
 }
 
@@ -196,7 +199,7 @@ const (
 func (b *batch) leave(ctx context.Context, reqs []*request, err error) {
 	limit := triesAway
 	switch replyCode(err) {
-	case "WRONGTYPE":
+	case wrongType:
 		limit = 1
 		b.s.log.ErrorContext(ctx, "a key has the wrong type", "err", err)
 	case "ERR":
@@ -211,6 +214,10 @@ func (b *batch) leave(ctx context.Context, reqs []*request, err error) {
 		r.left = true
 	}
 }
+
+// wrongType begins the answer of Redis about a key that somebody made something
+// else of.
+const wrongType = "WRONGTYPE"
 
 // replyCode gives the first word of an error that Redis itself answered,
 // empty for any other.
