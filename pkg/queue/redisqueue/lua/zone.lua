@@ -10,6 +10,7 @@ local zones = KEYS[1]
 local wrong = wrong_type(zones, 'hash')
 if wrong then return wrong end
 local have = redis.call('HGET', zones, ARGV[1])
-if have and (tonumber(match(have, '^(%d+) ')) or 0) > tonumber(ARGV[2]) then return 0 end
+local version = have and match(have, '^(%d+) ') or '0'
+if tonumber(version) > tonumber(ARGV[2]) then return 0 end
 redis.call('HSET', zones, ARGV[1], ARGV[2] .. ' ' .. ARGV[3])
 return 1
