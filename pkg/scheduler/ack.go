@@ -38,16 +38,8 @@ func (b *batch) ack(ctx context.Context, lane check.Lane, r *request, st check.S
 	if err != nil {
 		return "", err
 	}
-	var inc check.Incident
-	switch {
-	case text == "":
-		r.reject("there is no incident " + id)
-	case json.Unmarshal([]byte(text), &inc) != nil:
-		r.reject("the record of incident " + id + " is damaged")
-	case inc.Resolved != 0:
-		r.reject("incident " + id + " is resolved")
-	}
-	if !r.open() {
+	inc := openIncident(r, id, text)
+	if inc == nil {
 		return check.AdoptMissing, nil
 	}
 	ack, err := json.Marshal(acknowledgement{
@@ -56,7 +48,7 @@ func (b *batch) ack(ctx context.Context, lane check.Lane, r *request, st check.S
 	if err != nil {
 		return "", err
 	}
-	change, err := json.Marshal(eventOf(lane, st, &last, check.ChangeAck, &inc))
+	change, err := json.Marshal(eventOf(lane, st, &last, check.ChangeAck, inc))
 	if err != nil {
 		return "", err
 	}
@@ -65,4 +57,21 @@ func (b *batch) ack(ctx context.Context, lane check.Lane, r *request, st check.S
 		out = check.AdoptRepeated // the entry is in it: it was this very request
 	}
 	return out, err
+}
+
+// openIncident reads an incident. One that cannot be acknowledged rejects the
+// request.
+func openIncident(r *request, id, text string) *check.Incident {
+	var inc check.Incident
+	switch {
+	case text == "":
+		r.reject("there is no incident " + id)
+	case json.Unmarshal([]byte(text), &inc) != nil:
+		r.reject("the record of incident " + id + " is damaged")
+	case inc.Resolved != 0:
+		r.reject("incident " + id + " is resolved")
+	default:
+		return &inc
+	}
+	return nil
 }

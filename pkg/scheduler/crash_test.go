@@ -263,3 +263,30 @@ func (q *laneAway) Specs(ctx context.Context, lane check.Lane, ids []string) ([]
 	}
 	return q.Queue.Specs(ctx, lane, ids)
 }
+
+// A scheduler that lost the lock during a batch leaves the verdicts to the one
+// that has it.
+func TestNoVerdictsWithoutTheLock(t *testing.T) {
+	eachRig(t, func(t *testing.T, r *rig) {
+		ctx := t.Context()
+		entry := r.request(set("a", "1h")...)
+		entries, err := r.IntakeNew(ctx, 10, 0)
+		r.must(err)
+		ok, err := r.IntakeLock(ctx, "another")
+		if err != nil || !ok {
+			t.Fatalf("IntakeLock() = %v, %v", ok, err)
+		}
+		if _, err := r.s.apply(ctx, entries, false); !errors.Is(err, errLockLost) {
+			t.Errorf("apply() = %v, want errLockLost", err)
+		}
+		if vs := r.verdicts(); len(vs) != 0 {
+			t.Errorf("verdicts = %+v", vs)
+		}
+		r.must(r.IntakeUnlock(ctx, "another"))
+		r.takeIn()
+		r.quiet()
+		if vs := r.verdicts(); len(vs) != 1 || vs[0].Entry != entry || vs[0].Verdict != accepted {
+			t.Errorf("verdicts = %+v", vs)
+		}
+	})
+}
