@@ -44,6 +44,7 @@ is JSON. A scheduler validates the request and answers within a second.`),
 			}
 			return nil
 		},
+		ValidArgsFunction: completeCommands,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f, err := o.fields(a.opt.zone, args)
 			if err != nil {

@@ -47,11 +47,14 @@ const (
 	benchWarmUp     = 2 * time.Second
 )
 
+// warmUp is how long the fleet runs before it is measured.
+func (o *benchOptions) warmUp() time.Duration { return min(benchWarmUp, o.duration/2) }
+
 // benchLate measures how late checks start at an easy pace.
 func (a *app) benchLate(ctx context.Context, o benchOptions, r *benchLateness) error {
 	m := &benchMetrics{}
 	n := min(benchLateChecks, o.checks)
-	err := a.benchPart(ctx, m, n, benchLateEvery, func() error {
+	err := a.benchPart(ctx, m, n, benchLateEvery, o.warmUp(), func() error {
 		m.keep.Store(true)
 		err := sleep(ctx, o.duration)
 		m.keep.Store(false)
@@ -76,7 +79,7 @@ func (a *app) benchLate(ctx context.Context, o benchOptions, r *benchLateness) e
 // benchFull measures cycles with more due checks than can be run.
 func (a *app) benchFull(ctx context.Context, o benchOptions, r *benchCycles) error {
 	m := &benchMetrics{}
-	return a.benchPart(ctx, m, o.checks, time.Second, func() error {
+	return a.benchPart(ctx, m, o.checks, time.Second, o.warmUp(), func() error {
 		before, beforeRedis, beforeOwn, start := m.finished.Load(), a.redisCPU(ctx), ownCPU(), time.Now()
 		if err := sleep(ctx, o.duration); err != nil {
 			return err
@@ -96,7 +99,7 @@ func (a *app) benchFull(ctx context.Context, o benchOptions, r *benchCycles) err
 }
 
 // benchPart registers n checks, starts a fleet and measures once it is warm.
-func (a *app) benchPart(ctx context.Context, m *benchMetrics, n int, every time.Duration, measure func() error) error {
+func (a *app) benchPart(ctx context.Context, m *benchMetrics, n int, every time.Duration, warm time.Duration, measure func() error) error {
 	conn, remove, err := a.benchQueue(ctx)
 	if err != nil {
 		return err
@@ -109,7 +112,7 @@ func (a *app) benchPart(ctx context.Context, m *benchMetrics, n int, every time.
 	if err != nil {
 		return err
 	}
-	err = sleep(ctx, benchWarmUp)
+	err = sleep(ctx, warm)
 	if err == nil {
 		err = measure()
 	}

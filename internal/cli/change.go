@@ -38,10 +38,11 @@ func (a *app) runCmd() *cobra.Command {
 func (a *app) changeCmd(op, short, long string) *cobra.Command {
 	var o changeOptions
 	cmd := &cobra.Command{
-		Use:     op + " (ID ... | -l LABEL=VALUE)",
-		Short:   short,
-		Long:    long + "\nID may be ZONE/ID. -l picks checks of --zone, or of all zones, by label.",
-		Example: "  redpoll " + op + " web1 web2\n  redpoll " + op + " -l site=fra",
+		Use:               op + " (ID ... | -l LABEL=VALUE)",
+		Short:             short,
+		Long:              long + "\nID may be ZONE/ID. -l picks checks of --zone, or of all zones, by label.",
+		Example:           "  redpoll " + op + " web1 web2\n  redpoll " + op + " -l site=fra",
+		ValidArgsFunction: a.completeIDs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			sel, err := parseSelector(o.selector)
 			if err != nil {

@@ -54,6 +54,7 @@ func (a *app) describeCmd() *cobra.Command {
 			}
 			return nil
 		},
+		ValidArgsFunction: a.completeIDs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			conn, err := a.connect(cmd.Context())
 			if err != nil {

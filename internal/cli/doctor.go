@@ -72,6 +72,7 @@ func (d *doctor) run(ctx context.Context) int {
 		return code
 	}
 	d.conn = conn
+	d.transport()
 	d.server(ctx)
 	d.clock(ctx)
 	d.keys(ctx)

@@ -30,6 +30,22 @@ func (c *connection) info(ctx context.Context) (map[string]string, error) {
 	return out, nil
 }
 
+// transport looks at how the way to Redis is guarded.
+func (d *doctor) transport() {
+	scheme, rest, _ := strings.Cut(d.app.opt.redis, "://")
+	host := rest[strings.LastIndex(rest, "@")+1:]
+	local := scheme == "unix" || strings.HasPrefix(host, "127.") || strings.HasPrefix(host, "localhost") || strings.HasPrefix(host, "[::1]")
+	switch {
+	case local:
+		d.ok("transport", "Redis is on this host")
+	case strings.HasPrefix(scheme, "rediss") || d.app.opt.ca != "" || d.app.opt.cert != "":
+		d.ok("transport", "TLS")
+	default:
+		d.warn("transport", "use rediss:// where the network is not yours alone: who can write to Redis chooses what workers run",
+			"passwords and checks go to Redis in clear text")
+	}
+}
+
 // server looks at version, eviction, memory, persistence and scripts.
 func (d *doctor) server(ctx context.Context) {
 	info, err := d.conn.info(ctx)

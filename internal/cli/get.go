@@ -70,9 +70,10 @@ func (r checkRow) schedule() string {
 func (a *app) getCmd() *cobra.Command {
 	var selector []string
 	cmd := &cobra.Command{
-		Use:   "get [ID ...] [-l LABEL=VALUE]",
-		Short: "List checks and their states",
-		Long:  "List checks and their states: those that are named, or all of --zone, or all.",
+		Use:               "get [ID ...] [-l LABEL=VALUE]",
+		Short:             "List checks and their states",
+		Long:              "List checks and their states: those that are named, or all of --zone, or all.",
+		ValidArgsFunction: a.completeIDs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			sel, err := parseSelector(selector)
 			if err != nil {

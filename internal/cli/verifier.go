@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/redpoll/redpoll/pkg/check"
@@ -86,56 +88,50 @@ func (v *verifier) specs(ctx context.Context, lane check.Lane, wanted map[string
 	if err != nil {
 		return nil, err
 	}
-	var out []problem
-	judge := func(page []check.Stored) error {
-		for len(page) > 0 {
-			n := min(len(page), verifyPage)
-			found, err := v.page(ctx, lane, page[:n], max(zones[lane.Zone].Partitions, 1))
-			if err != nil {
-				return err
-			}
-			out = append(out, found...)
-			page = page[n:]
-		}
-		return nil
-	}
+	partitions := max(zones[lane.Zone].Partitions, 1)
 	if wanted != nil {
-		ids := make([]string, 0, len(wanted))
-		for id := range wanted {
-			ids = append(ids, id)
-		}
-		found, err := v.conn.Specs(ctx, lane, ids)
+		found, err := v.conn.Specs(ctx, lane, slices.Collect(maps.Keys(wanted)))
 		if err != nil {
 			return nil, err
 		}
-		page := found[:0]
-		for _, s := range found {
-			if s.Spec != "" {
-				page = append(page, s)
-			}
-		}
-		return out, judge(page)
+		gone := func(s check.Stored) bool { return s.Spec == "" }
+		return v.pages(ctx, lane, slices.DeleteFunc(found, gone), partitions)
 	}
+	var out []problem
 	seen := make(map[string]bool)
 	for cursor := uint64(0); ; {
 		specs, next, err := v.conn.ScanSpecs(ctx, lane, cursor, verifyPage)
 		if err != nil {
 			return nil, err
 		}
-		page := specs[:0]
-		for _, s := range specs {
-			if !seen[s.ID] {
-				seen[s.ID] = true
-				page = append(page, s)
-			}
+		twice := func(s check.Stored) bool {
+			before := seen[s.ID]
+			seen[s.ID] = true
+			return before
 		}
-		if err := judge(page); err != nil {
+		found, err := v.pages(ctx, lane, slices.DeleteFunc(specs, twice), partitions)
+		if err != nil {
 			return nil, err
 		}
+		out = append(out, found...)
 		if cursor = next; cursor == 0 {
 			return out, nil
 		}
 	}
+}
+
+// pages verifies specs of a lane, some at a time: a small hash comes in one
+// piece, whatever its size.
+func (v *verifier) pages(ctx context.Context, lane check.Lane, specs []check.Stored, partitions int) ([]problem, error) {
+	var out []problem
+	for page := range slices.Chunk(specs, verifyPage) {
+		found, err := v.page(ctx, lane, page, partitions)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, found...)
+	}
+	return out, nil
 }
 
 // page verifies some specs of a lane.
