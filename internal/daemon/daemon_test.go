@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"testing"
@@ -225,6 +226,20 @@ func TestLogger(t *testing.T) {
 		c.Logger(p.Stderr).Warn("odd", "check", "a")
 		if got := fmt.Sprint(p.Stderr); !strings.Contains(got, tt.want) || (tt.want == "") != (got == "") {
 			t.Errorf("Logger(%v) wrote %q, want %q", tt.args, got, tt.want)
+		}
+	}
+}
+
+func TestPaceCollector(t *testing.T) { // not parallel: the pace holds for the process
+	before := debug.SetGCPercent(100)
+	defer debug.SetGCPercent(before)
+	for _, tt := range []struct {
+		set  bool
+		want int
+	}{{true, 100}, {false, collectAt}} {
+		paceCollector(func(string) (string, bool) { return "100", tt.set })
+		if got := debug.SetGCPercent(100); got != tt.want {
+			t.Errorf("with GOGC set %v the pace is %d, want %d", tt.set, got, tt.want)
 		}
 	}
 }

@@ -35,6 +35,7 @@ const (
 
 // Main runs a daemon as this process and does not return.
 func Main(name string, run Func) {
+	paceCollector(os.LookupEnv)
 	limitMemory(os.LookupEnv, os.ReadFile)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)

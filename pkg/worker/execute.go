@@ -16,33 +16,22 @@ func (w *Worker) start(p phases, leases []check.Lease, known []*spec, asked time
 	if len(leases) == 0 {
 		return
 	}
-	runs := make([]*run, 0, len(leases))
+	runs := make([]*run, len(leases))
 	block := make([]run, len(leases)) // one allocation for all
 	for i := range leases {
-		l := &leases[i]
 		r := &block[i]
-		*r = run{lease: *l, asked: asked, held: asked}
-		if r.spec = w.specs.of(l, pick(&known, l, w)); r.spec == nil {
-			w.log.Error("lease came without its spec", "check", l.ID, "rev", l.Rev)
-			w.slots.giveBack(1)
-			w.handBack(l.Lane, l.Token, []check.Entry{l.Entry})
-			if r.suspect() {
-				w.suspects.release()
-			}
-			continue
-		}
-		r.lease.Spec = ""
-		runs = append(runs, r)
+		*r = run{lease: leases[i], spec: pick(&known, &leases[i]), asked: asked, held: asked}
+		runs[i] = r
 	}
 	w.slots.use(len(runs))
 	w.runs.add(runs)
 	w.crew.take(runs, func(r *run) { w.run(p, r) })
 }
 
-// pick finds what the worker knew of a lease's check when it asked. Leases
-// stand in the order of their entries, so each look goes on where the last one
-// ended.
-func pick(known *[]*spec, l *check.Lease, w *Worker) *spec {
+// pick finds what the worker knew of a lease's check when it asked; nil when
+// the lease brings another. Leases stand in the order of their entries, so each
+// look goes on where the last one ended.
+func pick(known *[]*spec, l *check.Lease) *spec {
 	if l.Spec != "" {
 		return nil
 	}
@@ -52,11 +41,20 @@ func pick(known *[]*spec, l *check.Lease, w *Worker) *spec {
 			return s
 		}
 	}
-	return w.specs.known([]check.Entry{l.Entry})[0]
+	return nil
 }
 
 // run makes one run, from its lease to its completion.
 func (w *Worker) run(p phases, r *run) {
+	if r.spec == nil {
+		r.spec = w.specs.of(&r.lease)
+	}
+	if r.spec == nil {
+		w.log.Error("lease came without its spec", "check", r.lease.ID, "rev", r.lease.Rev)
+		defer w.slots.done()
+		w.giveAway(r)
+		return
+	}
 	r.last = w.parseLast(r)
 	late := time.Duration(r.server(time.Now())-r.lease.Planned) * time.Millisecond
 	switch {
@@ -114,15 +112,22 @@ func (w *Worker) command(p phases, r *run) {
 		return
 	}
 	res, err := w.call(ctx, r)
+	if err != nil && over(ctx) {
+		err = fmt.Errorf("%w: %w", errTimeout, err)
+	}
 	cancel()
 	if !w.runs.take(r) {
 		w.slots.unstick() // the run went on without us
 		return
 	}
-	if errors.Is(err, context.DeadlineExceeded) && time.Since(now) >= timeout {
-		err = errTimeout
-	}
 	w.conclude(p, r, res, err, true)
+}
+
+// over says whether the time of ctx is over. A deadline that was handed on to
+// a socket may fire a little before the one of ctx.
+func over(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ok && time.Until(deadline) < 20*time.Millisecond
 }
 
 // errTimeout stands for a command that ended since its time was over.

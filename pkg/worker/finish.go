@@ -2,6 +2,7 @@ package worker
 
 import (
 	"encoding/json"
+	"log/slog"
 	"time"
 
 	"github.com/redpoll/redpoll/pkg/check"
@@ -29,6 +30,9 @@ func (w *Worker) finish(p phases, r *run, res check.Result, finished time.Time) 
 	took := finished.Sub(began)
 	w.cfg.Metrics.Finished(r.spec.label, res.State, took)
 	w.stats.ran(r.lease.ID, took)
+	if w.log.Enabled(p.queue, slog.LevelDebug) {
+		w.log.Debug("run", "check", r.lease.ID, "state", res.State.String(), "reason", res.Reason, "took", took)
+	}
 	mutated, left := w.handle(p.work, r, ev)
 	if left != nil {
 		w.slots.hold(left) // handlers that did not obey

@@ -78,6 +78,10 @@ func (w *Worker) read(ctx context.Context, p phases, wg *sync.WaitGroup, lanesNo
 		if n == 0 {
 			return
 		}
+		if n < min(most, enough) && w.slots.crowded() {
+			pause(ctx, company) // more come free in a moment: one call for all
+			n += w.slots.more(most - n)
+		}
 		lanes = lanes[:min(len(lanes), n)]
 		// Not under ctx: what a stopped read leaves behind in the queue would
 		// be found only after a lease.

@@ -91,10 +91,17 @@ func (w *Worker) look(now time.Time) (found findings) {
 	return found
 }
 
+// beginLimit is how long a run without a command may take. Only one whose
+// command cannot be made, since its constructor hangs, takes longer.
+const beginLimit = check.MaxTimeout
+
 // overdue says that the run has had all the time that it can need: its lease
 // is not renewed any more.
 func (w *Worker) overdue(r *run, now time.Time) bool {
-	return !r.began.IsZero() && now.Sub(r.began) > r.spec.longest
+	if r.began.IsZero() {
+		return now.Sub(r.asked) > beginLimit
+	}
+	return now.Sub(r.began) > r.spec.longest
 }
 
 // renew extends the leases of runs of one lane.

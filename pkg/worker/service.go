@@ -57,7 +57,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	<-ctx.Done()
 	w.stop(p, &intake, endWork)
 	endQueue()
-	service.Wait()
+	w.endings.Go(service.Wait)
 	w.waitEndings(ctx)
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTime)
 	defer cancel()

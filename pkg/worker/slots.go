@@ -58,6 +58,22 @@ func (s *slots) take(ctx context.Context, most int) int {
 	return 0
 }
 
+// more reserves up to most free slots without waiting.
+func (s *slots) more(most int) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := max(min(most, s.free), 0)
+	s.free -= n
+	return n
+}
+
+// crowded says that more than half of the slots are busy and none is free.
+func (s *slots) crowded() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.free <= 0 && s.busy > s.total/2
+}
+
 // giveBack frees slots that were reserved and not used.
 func (s *slots) giveBack(n int) {
 	if n == 0 {

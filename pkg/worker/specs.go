@@ -63,17 +63,21 @@ func (c *specCache) known(entries []check.Entry) []*spec {
 	return out
 }
 
-// of gives the spec of a lease: the one that the lease brings, else known,
-// what the worker said it has. Nil: neither fits, which is the queue's fault.
-func (c *specCache) of(l *check.Lease, known *spec) *spec {
+// of gives the spec of a lease: the one that it brings, else the one that is
+// here. Nil: neither fits, which is the queue's fault.
+func (c *specCache) of(l *check.Lease) *spec {
+	key := specKey{l.Lane, l.ID}
 	if l.Spec == "" {
-		if known != nil && known.rev == l.Rev {
-			return known
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if s := c.specs[key]; s != nil && s.rev == l.Rev {
+			return s
 		}
 		return nil
 	}
 	s := c.build(l.Lane, l.ID, l.Rev, l.Spec)
-	c.put(specKey{l.Lane, l.ID}, s)
+	c.put(key, s)
+	l.Spec = ""
 	return s
 }
 
