@@ -51,6 +51,7 @@ func readSettings(p *daemon.Process) (*settings, error) {
 	file := set.String("handlers", "", "FILE", "handlers.yaml, which names the handlers of results; empty: none")
 	deny := set.List("deny-targets", "", "CIDR", "addresses that no check reaches, beside link-local and cloud metadata; one with a leading ! is let through")
 	secrets := set.String("secrets", "", "DIR", "directory with a file for each secret that checks name; empty: none")
+	plugins := set.String("plugins", "", "FILE", "plugins.yaml, the programs that checks of the command plugin may run; empty: none")
 	err := set.Parse()
 	if errors.Is(err, daemon.ErrHelp) {
 		return nil, err
@@ -61,6 +62,11 @@ func readSettings(p *daemon.Process) (*settings, error) {
 	if *secrets != "" {
 		if s.tools.Secrets, err = commands.OpenSecrets(*secrets); err != nil {
 			set.Fault("secrets", *secrets, err)
+		}
+	}
+	if *plugins != "" {
+		if s.tools.Plugins, err = commands.OpenPlugins(*plugins); err != nil {
+			set.Fault("plugins", *plugins, err)
 		}
 	}
 	if *file != "" {

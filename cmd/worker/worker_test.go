@@ -262,12 +262,12 @@ func TestWorkerSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := startWorker(t, "-redis", "http://me:canary@h", "-slots", "0", "-lease", "1ms", "-zones", "A", "-name", "a b", "-grace", "-1s",
-		"-deny-targets", "10.0.0.0/8,nonsense", "-secrets", bad+"/none", "-handlers", bad)
+		"-deny-targets", "10.0.0.0/8,nonsense", "-secrets", bad+"/none", "-plugins", bad+"/none", "-handlers", bad)
 	if code := p.wait(); code != 2 {
 		t.Errorf("exit code %d, want 2", code)
 	}
 	out := p.out.String()
-	for _, want := range []string{"scheme", "-slots", "-lease", "-zones", "-name", "-grace", "nonsense", "-secrets", bad + ":1:", "did you mean log?"} {
+	for _, want := range []string{"scheme", "-slots", "-lease", "-zones", "-name", "-grace", "nonsense", "-secrets", "-plugins", bad + ":1:", "did you mean log?"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("output lacks %q:\n%s", want, out)
 		}
