@@ -14,6 +14,8 @@ import (
 	"github.com/redpoll/redpoll/pkg/commands/postgres"
 	"github.com/redpoll/redpoll/pkg/commands/smtp"
 	"github.com/redpoll/redpoll/pkg/commands/snmp"
+	"github.com/redpoll/redpoll/pkg/commands/speedtest"
+	"github.com/redpoll/redpoll/pkg/commands/speedtestpp"
 	"github.com/redpoll/redpoll/pkg/commands/tcp"
 )
 
@@ -35,6 +37,8 @@ func BuiltinWith(t Tools) check.Commands {
 		"postgres":               check.Typed(postgres.Defaults(), postgres.New(t)),
 		"smtp":                   check.Typed(smtp.Defaults(), smtp.New(t)),
 		"snmp":                   check.Typed(snmp.Defaults(), snmp.New(t)),
+		"speedtest":              check.Typed(speedtest.Defaults(), speedtest.New(t)),
+		"speedtestpp":            check.Typed(speedtestpp.Defaults(), speedtestpp.New(t)),
 		"tcp":                    check.Typed(tcp.Defaults(), tcp.New(t)),
 	}
 }

@@ -96,7 +96,7 @@ func (c *command) Run(ctx context.Context, _ check.Run) (check.Result, error) {
 			return check.Result{}, err
 		}
 	}
-	out, err := c.tools.Plugins.Run(ctx, c.program, c.argv, nil)
+	out, err := c.tools.Plugins.Run(ctx, c.program, c.argv)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		text := fmt.Sprintf("%s was killed after %v", c.Plugin, time.Since(begin).Round(time.Millisecond))

@@ -94,6 +94,7 @@ func Open(path string) (*Plugins, error) {
 			faults = append(faults, fmt.Errorf("plugins: %s: %s: argv, args: the command itself knows them", path, name))
 		default:
 			take(p.tools, name, *e)
+			p.tools[name].home = true // Ookla's crashes without
 		}
 	}
 	return p, errors.Join(faults...)

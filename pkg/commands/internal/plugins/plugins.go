@@ -44,6 +44,7 @@ type Program struct {
 	argv   []element
 	args   map[string]arg
 	limits proc.Limits
+	home   bool // it needs a HOME
 }
 
 // Plugin finds the plugin of a name.
@@ -68,8 +69,8 @@ func (p *Plugins) Tool(name string) *Program {
 }
 
 // Run runs prog with exactly the arguments argv. When it has to be killed, the
-// error is ctx's or context.DeadlineExceeded. Nil env means PATH and LANG.
-func (p *Plugins) Run(ctx context.Context, prog *Program, argv, env []string) (proc.Output, error) {
+// error is ctx's or context.DeadlineExceeded.
+func (p *Plugins) Run(ctx context.Context, prog *Program, argv []string) (proc.Output, error) {
 	if prog.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, prog.Timeout)
@@ -78,7 +79,7 @@ func (p *Plugins) Run(ctx context.Context, prog *Program, argv, env []string) (p
 	if err := prog.verify(); err != nil {
 		return proc.Output{}, err
 	}
-	return p.runner.Run(ctx, proc.Program{Path: prog.path, Args: argv, Env: env, Limits: prog.limits})
+	return p.runner.Run(ctx, proc.Program{Path: prog.path, Args: argv, Limits: prog.limits, Home: prog.home})
 }
 
 // verify compares the file's sha512 with the one in the list, on every run.

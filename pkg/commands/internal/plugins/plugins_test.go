@@ -181,7 +181,7 @@ func TestRunVerifiesTheSum(t *testing.T) {
 		t.Fatal(err)
 	}
 	write("#!/bin/sh\nexit 1\n")
-	if out, err := p.Run(t.Context(), x, nil, nil); err == nil || !strings.Contains(err.Error(), "sha512") {
+	if out, err := p.Run(t.Context(), x, nil); err == nil || !strings.Contains(err.Error(), "sha512") {
 		t.Errorf("Run of a changed program = %+v, %v, want an error about its sha512", out, err)
 	}
 }
@@ -193,7 +193,7 @@ func TestRunTimeout(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Run(t.Context(), x, []string{"100"}, nil); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := p.Run(t.Context(), x, []string{"100"}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Run = %v, want context.DeadlineExceeded", err)
 	}
 }

@@ -20,7 +20,7 @@ const (
 	DefaultCPU       = 30 * time.Second
 	DefaultMemory    = 2 << 30 // of address space: interpreters reserve far more than they touch
 	DefaultFiles     = 128
-	DefaultProcesses = 1024
+	DefaultProcesses = 4096 // the kernel counts all of the user, in other containers of the machine too
 	DefaultOutput    = 64 << 10
 	maxFileSize      = 64 << 20 // of any file that it writes
 )
@@ -33,8 +33,10 @@ const (
 	// pipeWait is how long Run waits for the end of the output once the
 	// program has exited: somebody who left the group may hold the pipe open.
 	pipeWait = 250 * time.Millisecond
-	// maxStuck is how many programs that could not be killed a Runner
+	// patience is how long a killed program may take before it counts as stuck;
+	// a busy machine may need a while. maxStuck is how many of those a Runner
 	// tolerates before it starts no more.
+	patience = 10 * time.Second
 	maxStuck = 8
 )
 
@@ -51,13 +53,15 @@ type Limits struct {
 	Output    int           // bytes of stdout and stderr together; the rest is drained
 }
 
-// Program is what to run: an absolute path and the exact arguments. Env is the
-// whole environment; nil means PATH and LANG.
+// Program is what to run: an absolute path and the exact arguments. Its whole
+// environment is PATH and LANG.
 type Program struct {
 	Path   string
 	Args   []string
-	Env    []string
 	Limits Limits
+	// Home adds HOME, the directory that it runs in, for programs that fall
+	// over without.
+	Home bool
 }
 
 // Output is what a program that ended left behind.
@@ -73,7 +77,7 @@ type Output struct {
 
 // Runner runs programs. The zero value is ready; it is safe for concurrent use.
 type Runner struct {
-	stuck atomic.Int64 // programs that were killed and are not gone yet
+	stuck atomic.Int64 // programs that were killed long ago and are not gone yet
 }
 
 // Run runs p to its end. When ctx ends, the whole process group is killed and
@@ -100,10 +104,22 @@ func (r *Runner) Run(ctx context.Context, p Program) (Output, error) {
 	select {
 	case <-c.done:
 	case <-timer.C:
-		r.stuck.Add(1)
-		go func() { <-c.done; r.stuck.Add(-1) }()
+		go r.watch(c)
 	}
 	return Output{}, ctx.Err()
+}
+
+// watch waits for the end of a killed program that Run has left behind.
+func (r *Runner) watch(c *child) {
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-c.done:
+	case <-timer.C:
+		r.stuck.Add(1)
+		<-c.done
+		r.stuck.Add(-1)
+	}
 }
 
 // child is one running program.
@@ -136,22 +152,14 @@ func (c *child) live() {
 func (c *child) command(dir string) *exec.Cmd {
 	cmd := exec.Command(c.program.Path, c.program.Args...)
 	cmd.Dir = dir
-	cmd.Env = c.program.Env
-	if cmd.Env == nil {
-		cmd.Env = Env()
+	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C"}
+	if c.program.Home {
+		cmd.Env = append(cmd.Env, "HOME="+dir)
 	}
 	cmd.Stdout = writer{c.out, &c.out.stdout}
 	cmd.Stderr = writer{c.out, &c.out.stderr}
 	cmd.WaitDelay = pipeWait
 	return cmd
-}
-
-// Env gives the environment of a program and what is added to it, KEY=value.
-func Env(more ...string) []string {
-	return append([]string{
-		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-		"LANG=C",
-	}, more...)
 }
 
 // started notes the process, or kills it when the kill came first.
