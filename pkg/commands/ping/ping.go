@@ -143,7 +143,7 @@ func (c *command) Run(ctx context.Context, _ check.Run) (check.Result, error) {
 // left.
 func (c *command) fit(left time.Duration) time.Duration {
 	want := c.Timeout.D()
-	all := left - c.Interval.D()*time.Duration(c.Count-1)
+	all := left - c.Interval.D()*time.Duration(c.Count-1) - margin
 	return min(left, want, max(all, shortest))
 }
 

@@ -202,6 +202,9 @@ func TestIdle(t *testing.T) {
 	e := NewEngine(Options{})
 	ping(t, e, request("127.0.0.1"))
 	ping(t, e, request("::1"))
+	lost := request(icmptest.Addr4(icmptest.Mute))
+	lost.Count, lost.Timeout = 1, 10*time.Millisecond
+	ping(t, e, lost)
 	if err := goleak.Find(before); err != nil {
 		t.Errorf("an idle engine has goroutines: %v", err)
 	}
@@ -212,7 +215,7 @@ func TestIdle(t *testing.T) {
 		_, err := e.Ping(t.Context(), q)
 		errs <- err
 	}()
-	for e.Stats().Sent < 3+3+3 {
+	for e.Stats().Sent < 3+3+1+3 {
 		runtime.Gosched()
 	}
 	if err := e.Close(); err != nil {

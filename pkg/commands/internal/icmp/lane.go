@@ -1,7 +1,6 @@
 package icmp
 
 import (
-	"math"
 	"runtime"
 	"sync"
 	"time"
@@ -68,17 +67,25 @@ func (l *lane) submit(r *run) error {
 		return ErrClosed
 	}
 	if l.sock == nil {
-		s, err := openSocket(l.v6, l.opts)
-		if err != nil {
+		if err := l.open(); err != nil {
 			return err
 		}
-		l.sock = s
-		l.form = s.form
-		l.slots.bySeq = new([1 << 16]uint32)
-		l.keys = make([]uint32, 4096) // more than are on their way to the device
 	}
 	l.incoming = append(l.incoming, r)
 	l.rouse()
+	return nil
+}
+
+// open opens the socket; mu is held.
+func (l *lane) open() error {
+	s, err := openSocket(l.v6, l.opts)
+	if err != nil {
+		return err
+	}
+	l.sock = s
+	l.form = s.form
+	l.slots.bySeq = new([1 << 16]uint32)
+	l.keys = make([]uint32, 4096) // more than are on their way to the device
 	return nil
 }
 
@@ -131,11 +138,16 @@ func (l *lane) loop(ended chan struct{}) {
 	defer close(ended)
 	l.poll() // what came while nobody listened
 	for l.admit() {
-		now := l.now()
-		l.poll()
-		next := l.work(now)
-		l.sleep(next)
+		l.sleep(l.turn())
 	}
+}
+
+// turn reads what came and does what is due; it returns when there is more to
+// do. A reply that was there when now was asked for comes before a deadline.
+func (l *lane) turn() (next int64) {
+	now := l.now()
+	l.poll()
+	return l.work(now)
 }
 
 // admit takes in and lets go runs. It returns false when the goroutine has to
@@ -190,10 +202,7 @@ func (l *lane) idle() bool {
 func (l *lane) work(now int64) (next int64) {
 	held := l.due(now)
 	l.flush()
-	switch {
-	case len(l.queue) == 0:
-		return math.MaxInt64
-	case held:
+	if held || len(l.queue) == 0 {
 		return now + pause
 	}
 	return l.queue[0].at
@@ -243,16 +252,12 @@ func (l *lane) paced() bool {
 // sleep waits until next, for a packet or to be woken.
 func (l *lane) sleep(next int64) {
 	l.mu.Lock()
-	if len(l.incoming)+len(l.cancelled) > 0 || l.closed {
+	if len(l.queue) == 0 || len(l.incoming)+len(l.cancelled) > 0 || l.closed {
 		l.mu.Unlock()
 		return
 	}
 	l.asleep = true
-	var until time.Time
-	if next < math.MaxInt64 {
-		until = l.base.Add(time.Duration(next))
-	}
-	l.sock.deadline(until)
+	l.sock.deadline(l.base.Add(time.Duration(next)))
 	l.mu.Unlock()
 	l.sock.wait(l.pollFn)
 	l.mu.Lock()

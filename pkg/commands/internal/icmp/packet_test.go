@@ -12,9 +12,11 @@ import (
 	"testing"
 )
 
-// echoReply4 was captured: fping 5.1 on loopback, -b 24, raw socket.
-const echoReply4 = "4500003400a70000400 17c1b 7f000001 7f000001 0000 2c36 1ad4 0000" +
-	"000102030405060708090a0b0c0d0e0f1011121314151617"
+// Replies of Linux to fping 5.1 (-b 24) on loopback, from raw sockets.
+const (
+	captured4 = "45000034e5ac0000400197127f0000097f0000010000da0525fa0000000000000000000000000000000000000000000000000000"
+	captured6 = "810058a825fb0000000000000000000000000000000000000000000000000000"
+)
 
 func unhex(t testing.TB, text string) []byte {
 	t.Helper()
@@ -98,7 +100,8 @@ func TestParse(t *testing.T) {
 		{"request", dgram4, ask4, packet{}},
 		{"request v6", dgram6, ask6, packet{}},
 		{"reply of the other family", dgram6, reply4, packet{}},
-		{"captured", raw4, unhex(t, echoReply4), packet{kind: kindMalformed}},
+		{"captured", raw4, unhex(t, captured4), packet{kind: kindReply, id: 0x25fa, hasToken: true, size: 24}},
+		{"captured v6", raw6, unhex(t, captured6), packet{kind: kindReply, typ: typeReply6, id: 0x25fb, hasToken: true, size: 24}},
 		{"empty", dgram4, nil, packet{kind: kindMalformed}},
 		{"no token", dgram4, reply4[:15], packet{kind: kindMalformed}},
 		{"only a token", dgram4, reply4[:16], packet{kind: kindReply, id: 7, seq: 3, token: 99, hasToken: true, size: 8}},
@@ -138,7 +141,7 @@ func TestParse(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	ask4, ask6 := echo(false, false, 3, 99, 64), echo(true, false, 3, 99, 64)
 	for _, seed := range [][]byte{
-		nil, unhex(f, echoReply4), echo(false, true, 3, 99, 64), echo(true, true, 3, 99, 64),
+		nil, unhex(f, captured4), unhex(f, captured6), echo(false, true, 3, 99, 64), echo(true, true, 3, 99, 64),
 		ip(false, echo(false, true, 3, 99, 64), "192.0.2.9"),
 		fault(3, 4, 1400, ip(false, ask4, "192.0.2.9")), fault(1, 4, 0, ip(true, ask6, "2001:db8::9")),
 		ip(false, fault(11, 0, 0, ip(false, ask4, "192.0.2.9")[:28]), "10.0.0.1"),

@@ -217,7 +217,7 @@ func (s *socket) wait(poll func() bool) {
 	_ = s.arm(unix.EPOLL_CTL_MOD, 0)
 }
 
-// deadline bounds the next wait; zero means no bound.
+// deadline bounds the next wait.
 func (s *socket) deadline(t time.Time) { _ = s.file.SetReadDeadline(t) }
 
 // wake ends a wait.

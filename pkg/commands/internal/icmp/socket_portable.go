@@ -182,7 +182,7 @@ func (s *socket) wait(poll func() bool) {
 	s.mu.Unlock()
 }
 
-// deadline bounds the next wait; zero means no bound.
+// deadline bounds the next wait.
 func (s *socket) deadline(t time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	roleEnv     = "REDPOLL_ICMPTEST_ROLE" // tests, target; not set in the beginning
+	roleEnv     = "REDPOLL_ICMPTEST_ROLE" // build, tests, target; not set in the beginning
 	requiredEnv = "REDPOLL_TEST_NETNS"    // "required": no namespaces, no tests
 )
 
@@ -28,14 +28,16 @@ const (
 // without those that call Need.
 func Main(m *testing.M) {
 	switch os.Getenv(roleEnv) {
-	case "tests":
+	case "build":
 		os.Exit(inside(m))
+	case "tests": // a process that a test has started
+		os.Exit(m.Run())
 	case "target":
 		os.Exit(target())
 	}
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
 	cmd.Args[0] = os.Args[0]
-	cmd.Env = append(os.Environ(), roleEnv+"=tests")
+	cmd.Env = append(os.Environ(), roleEnv+"=build")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = isolation()
 	err := cmd.Start()
@@ -77,6 +79,7 @@ func inside(m *testing.M) int {
 		return 1
 	}
 	defer stop()
+	os.Setenv(roleEnv, "tests")
 	return m.Run()
 }
 

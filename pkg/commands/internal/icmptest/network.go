@@ -39,8 +39,12 @@ ip addr add fd77:1::1/64 dev a0 nodad
 ip link set a0 up
 ip neigh add 10.77.1.2 lladdr 02:00:00:00:00:02 dev a0 nud permanent
 ip neigh add fd77:1::2 lladdr 02:00:00:00:00:02 dev a0 nud permanent
-ip route add default via 10.77.1.2
-ip -6 route add default via fd77:1::2
+ip route add 10.77.2.0/24 via 10.77.1.2
+ip route add 10.78.0.0/24 via 10.77.1.2
+ip route add 10.79.0.0/16 via 10.77.1.2
+ip -6 route add fd77:2::/64 via fd77:1::2
+ip -6 route add fd78::/64 via fd77:1::2
+ip -6 route add fd79:3::/64 via fd77:1::2
 ip route add unreachable 10.80.1.0/24
 ip route add prohibit 10.80.2.0/24
 `
