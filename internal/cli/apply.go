@@ -195,7 +195,7 @@ func (a *app) submit(ctx context.Context, o applyOptions, checks []*check.Check,
 	bar.finish()
 	for _, note := range slices.Sorted(maps.Keys(notes)) {
 		ids := notes[note]
-		fmt.Fprintf(a.Stderr, "redpoll: note on %d checks (%s%s): %s\n", len(ids), clean(ids[0]), map[bool]string{true: ", ..."}[len(ids) > 1], clean(note))
+		fmt.Fprintf(a.Stderr, "redpoll: note on %s (%s%s): %s\n", count(len(ids), "check"), clean(ids[0]), map[bool]string{true: ", ..."}[len(ids) > 1], clean(note))
 	}
 	if err != nil {
 		return a.unanswered(s, err)
@@ -249,7 +249,7 @@ func (a *app) printApplied(sum applied) error {
 	if a.opt.output != formatTable {
 		return a.printer().value(sum)
 	}
-	text := fmt.Sprintf("%d checks in %.1fs: %d applied, %d unchanged", sum.Rows, sum.Seconds, sum.Applied, sum.Unchanged)
+	text := fmt.Sprintf("%s in %.1fs: %d applied, %d unchanged", count(sum.Rows, "check"), sum.Seconds, sum.Applied, sum.Unchanged)
 	for _, part := range []struct {
 		n    int
 		what string

@@ -73,7 +73,7 @@ With --redis it uses keys of its own, and removes them.`),
 		},
 	}
 	f := cmd.Flags()
-	f.IntVar(&o.checks, "checks", 50_000, "checks that are due at every second, for the cycles")
+	f.IntVar(&o.checks, "checks", 100_000, "checks that are due at every second, for the cycles")
 	f.DurationVar(&o.duration, "duration", 10*time.Second, "how long each of the two parts is measured")
 	f.BoolVar(&o.private, "private", false, "a Redis of its own even where one is set")
 	f.BoolVar(&o.embedded, "embedded", false, "the embedded Redis")
@@ -112,11 +112,10 @@ func (a *app) benchRedis(ctx context.Context, o benchOptions) (name string, stop
 		info, _ := conn.info(ctx) // only its version
 		return "the given Redis " + info["redis_version"], func() {}, nil
 	}
-	a.opt.passwordFile, a.opt.ca, a.opt.cert, a.opt.key = "", "", "", ""
 	if !o.embedded {
 		url, stop, err := redisServer(ctx)
 		if err == nil {
-			a.opt.redis = url
+			a.opt.private(url)
 			conn, err := a.connect(ctx)
 			if err != nil {
 				stop()
@@ -131,7 +130,7 @@ func (a *app) benchRedis(ctx context.Context, o benchOptions) (name string, stop
 	if err != nil {
 		return "", nil, err
 	}
-	a.opt.redis = "redis://" + m.Addr()
+	a.opt.private("redis://" + m.Addr())
 	return "the embedded Redis (not comparable)", m.Close, nil
 }
 

@@ -54,7 +54,7 @@ func (o *benchOptions) warmUp() time.Duration { return min(benchWarmUp, o.durati
 func (a *app) benchLate(ctx context.Context, o benchOptions, r *benchLateness) error {
 	m := &benchMetrics{}
 	n := min(benchLateChecks, o.checks)
-	err := a.benchPart(ctx, m, n, benchLateEvery, o.warmUp(), func() error {
+	err := a.benchPart(ctx, m, benchLoad{n, benchLateEvery, o.warmUp()}, func() error {
 		m.keep.Store(true)
 		err := sleep(ctx, o.duration)
 		m.keep.Store(false)
@@ -79,7 +79,7 @@ func (a *app) benchLate(ctx context.Context, o benchOptions, r *benchLateness) e
 // benchFull measures cycles with more due checks than can be run.
 func (a *app) benchFull(ctx context.Context, o benchOptions, r *benchCycles) error {
 	m := &benchMetrics{}
-	return a.benchPart(ctx, m, o.checks, time.Second, o.warmUp(), func() error {
+	return a.benchPart(ctx, m, benchLoad{o.checks, time.Second, o.warmUp()}, func() error {
 		before, beforeRedis, beforeOwn, start := m.finished.Load(), a.redisCPU(ctx), ownCPU(), time.Now()
 		if err := sleep(ctx, o.duration); err != nil {
 			return err
@@ -98,21 +98,28 @@ func (a *app) benchFull(ctx context.Context, o benchOptions, r *benchCycles) err
 	})
 }
 
-// benchPart registers n checks, starts a fleet and measures once it is warm.
-func (a *app) benchPart(ctx context.Context, m *benchMetrics, n int, every time.Duration, warm time.Duration, measure func() error) error {
+// benchLoad is the checks of one part of the measurement.
+type benchLoad struct {
+	checks int
+	every  time.Duration
+	warmUp time.Duration
+}
+
+// benchPart registers checks, starts a fleet and measures once it is warm.
+func (a *app) benchPart(ctx context.Context, m *benchMetrics, load benchLoad, measure func() error) error {
 	conn, remove, err := a.benchQueue(ctx)
 	if err != nil {
 		return err
 	}
 	defer remove()
-	if err := benchRegister(ctx, conn, n, every); err != nil {
+	if err := benchRegister(ctx, conn, load.checks, load.every); err != nil {
 		return err
 	}
 	stop, err := a.benchFleet(conn, m).start(ctx)
 	if err != nil {
 		return err
 	}
-	err = sleep(ctx, warm)
+	err = sleep(ctx, load.warmUp)
 	if err == nil {
 		err = measure()
 	}

@@ -86,7 +86,7 @@ func (a *app) changeCmd(op, short, long string) *cobra.Command {
 
 // confirm asks on the terminal; without one it refuses.
 func (a *app) confirm(what string, found []target) error {
-	fmt.Fprintf(a.Stderr, "%s %d checks:", what, len(found))
+	fmt.Fprintf(a.Stderr, "%s %s:", what, count(len(found), "check"))
 	for _, t := range found[:min(len(found), 5)] {
 		fmt.Fprintf(a.Stderr, " %s", clean(t.String()))
 	}

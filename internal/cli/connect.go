@@ -51,7 +51,7 @@ func (a *app) connect(ctx context.Context) (*connection, error) {
 
 // refused says why Redis does not let us in, without the password.
 func (a *app) refused(err error) error {
-	line, _ := redisCLI(a.opt.redis, []string{"PING"})
+	line, _ := a.opt.redisCLI([]string{"PING"})
 	if text := err.Error(); strings.Contains(text, "NOAUTH") || strings.Contains(text, "WRONGPASS") {
 		return &codeError{ExitUsage, fmt.Errorf("redis refuses the password: %w; --redis-password-file or REDPOLL_REDIS_PASSWORD_FILE gives it", err)}
 	}
@@ -66,7 +66,7 @@ func (a *app) close() {
 
 // security reads the files that the connection needs.
 func (a *app) security() (redisqueue.Security, error) {
-	var s redisqueue.Security
+	s := redisqueue.Security{Username: a.opt.user, Password: a.opt.password}
 	if f := a.opt.passwordFile; f != "" {
 		text, err := os.ReadFile(f)
 		if err != nil {

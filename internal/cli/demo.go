@@ -53,8 +53,7 @@ func (a *app) demo(ctx context.Context, port int) error {
 		return err
 	}
 	defer targets.stop()
-	a.opt.redis = "redis://" + server.Addr()
-	a.opt.passwordFile, a.opt.ca, a.opt.cert, a.opt.key, a.opt.zone = "", "", "", "", ""
+	a.opt.private("redis://" + server.Addr())
 	conn, err := a.connect(ctx)
 	if err != nil {
 		return err
@@ -89,9 +88,9 @@ func (a *app) demo(ctx context.Context, port int) error {
 
 // demoIntro says what there is, what it is not, and what to try.
 func (a *app) demoIntro(port string, t *demoTargets) {
-	self := "redpoll"
+	self, worker := "redpoll", "worker"
 	if strings.Contains(os.Args[0], "go-build") {
-		self = "go run ./cmd/redpoll"
+		self, worker = "go run ./cmd/redpoll", "go run ./cmd/worker"
 	}
 	intake := a.opt.prefix + ":intake"
 	prefix := ""
@@ -107,11 +106,13 @@ Add a check of your own from another terminal:
   %[4]s add mine http --every 5s url=%[3]s --redis %[5]s%[6]s
 and look around:
   %[4]s get --redis %[5]s%[6]s          (describe, results -f, incidents, due, workers, ...)
+More workers share the work:
+  %[8]s -redis %[5]s
 
 Limits: everything is in memory and gone at the end; one host, no failover, no password; good for some 10,000
 checks; memory limits, persistence and Redis functions are missing. For real work take a Redis 6.2 or newer.
 
-`, port, intake, t.shopURL, self, url, prefix, map[bool]string{true: " and pings 127.0.0.1", false: ""}[canPing()])
+`, port, intake, t.shopURL, self, url, prefix, map[bool]string{true: " and pings 127.0.0.1", false: ""}[canPing()], worker)
 }
 
 // canPing says whether this process may open a socket for ping.

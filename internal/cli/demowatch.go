@@ -39,15 +39,15 @@ func newWatcher(a *app, conn *connection) *watcher {
 func (w *watcher) run(ctx context.Context) error {
 	next := time.Now().Add(watchSummary)
 	for ctx.Err() == nil {
-		if err := w.verdicts(ctx); err != nil {
-			return err
-		}
 		lanes, err := w.conn.Lanes(ctx)
 		if err != nil {
 			return err
 		}
 		entries, err := tail(ctx, w.conn, lanes, w.from)
 		if err != nil {
+			return err
+		}
+		if err := w.verdicts(ctx); err != nil {
 			return err
 		}
 		for _, ev := range parseEvents(entries, func(*check.Event) bool { return true }) {
@@ -124,17 +124,18 @@ func (w *watcher) event(ev *check.Event) {
 
 // summary counts.
 func (w *watcher) summary() string {
-	count := make(map[check.State]int)
+	states := make(map[check.State]int)
 	for _, s := range w.states {
-		count[s]++
+		states[s]++
 	}
 	var parts []string
 	for _, s := range []check.State{check.StateOK, check.StateWarn, check.StateCrit, check.StateUnknown} {
-		if count[s] > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", count[s], s))
+		if states[s] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", states[s], s))
 		}
 	}
-	line := fmt.Sprintf("%d checks (%s), %d runs, %d incidents, %d open", len(w.states), cmpOr(strings.Join(parts, ", "), "no result yet"), w.runs, w.total, len(w.opened))
+	line := fmt.Sprintf("%s (%s), %s, %s, %d open", count(len(w.states), "check"), cmpOr(strings.Join(parts, ", "), "no result yet"),
+		count(w.runs, "run"), count(w.total, "incident"), len(w.opened))
 	if len(w.late) > 0 {
 		slices.Sort(w.late)
 		line += fmt.Sprintf(", started at most %d ms late", max(w.late[len(w.late)-1], 0))

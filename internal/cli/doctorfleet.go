@@ -101,11 +101,11 @@ func (d *doctor) zone(ctx context.Context, zone string, lanes []check.Lane, live
 	}
 	switch {
 	case checks > 0 && len(live) == 0:
-		d.bad(what, "start one: worker -redis URL -zones "+zone, "%d checks and no live worker", checks)
+		d.bad(what, "start one: worker -redis URL -zones "+zone, "%s and no live worker", count(int(checks), "check"))
 	case late > lateFrom:
 		d.bad(what, "start more workers or schedulers; 'redpoll due' shows where it stands", "a check has been due for %s", roughly(late))
 	default:
-		d.ok(what, "%d checks, %d workers, nothing is late", checks, len(live))
+		d.ok(what, "%s, %s, nothing is late", count(int(checks), "check"), count(len(live), "worker"))
 	}
 	if len(live) > 0 {
 		d.commands(ctx, what, lanes, offered)

@@ -24,12 +24,19 @@ const (
 // over the default.
 type options struct {
 	redis         string
+	user          string
+	password      string // from the environment only: a flag is seen by everybody
 	passwordFile  string
 	ca, cert, key string
 	prefix        string
 	zone          string // empty: not said
 	output        string
 	noColor       bool
+}
+
+// private points the options at a Redis of our own, whatever was set.
+func (o *options) private(url string) {
+	*o = options{redis: url, prefix: o.prefix, output: o.output, noColor: o.noColor}
 }
 
 var (
@@ -40,7 +47,8 @@ var (
 func (a *app) globalFlags(root *cobra.Command) {
 	f := root.PersistentFlags()
 	f.StringVar(&a.opt.redis, "redis", "redis://127.0.0.1:6379/0", "Redis `URL` (REDPOLL_REDIS, or REDPOLL_REDIS_FILE)")
-	f.StringVar(&a.opt.passwordFile, "redis-password-file", "", "`FILE` with the Redis password (REDPOLL_REDIS_PASSWORD_FILE)")
+	f.StringVar(&a.opt.user, "redis-user", "", "Redis `user`, when the URL does not name it (REDPOLL_REDIS_USER)")
+	f.StringVar(&a.opt.passwordFile, "redis-password-file", "", "`FILE` with the Redis password (REDPOLL_REDIS_PASSWORD_FILE, or REDPOLL_REDIS_PASSWORD)")
 	f.StringVar(&a.opt.ca, "redis-ca", "", "`FILE` with the CA of Redis' certificate (REDPOLL_REDIS_CA)")
 	f.StringVar(&a.opt.cert, "redis-cert", "", "`FILE` with our certificate for Redis (REDPOLL_REDIS_CERT)")
 	f.StringVar(&a.opt.key, "redis-key", "", "`FILE` with the key of our certificate (REDPOLL_REDIS_KEY)")
@@ -61,7 +69,7 @@ func (a *app) settings(cmd *cobra.Command) error {
 		}
 	}
 	for flag, into := range map[string]*string{
-		"redis-password-file": &a.opt.passwordFile, "redis-ca": &a.opt.ca, "redis-cert": &a.opt.cert, "redis-key": &a.opt.key,
+		"redis-user": &a.opt.user, "redis-password": &a.opt.password, "redis-password-file": &a.opt.passwordFile, "redis-ca": &a.opt.ca, "redis-cert": &a.opt.cert, "redis-key": &a.opt.key,
 		"prefix": &a.opt.prefix, "zone": &a.opt.zone, "output": &a.opt.output,
 	} {
 		fromEnv(flag, "REDPOLL_"+strings.ToUpper(strings.ReplaceAll(flag, "-", "_")), into)

@@ -139,7 +139,7 @@ func stand(n int) string {
 func (a *app) dryRun(list []fields) error {
 	told := false
 	for _, f := range list {
-		line, note := redisCLI(a.opt.redis, append([]string{"XADD", a.opt.prefix + ":intake", "*"}, f.flat()...))
+		line, note := a.opt.redisCLI(append([]string{"XADD", a.opt.prefix + ":intake", "*"}, f.flat()...))
 		if note != "" && !told {
 			told = true
 			fmt.Fprintf(a.Stderr, "redpoll: note: %s\n", note)

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -17,19 +18,34 @@ func shellQuote(arg string) string {
 	return "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
 }
 
-// redisCLI gives the shell line that sends args to the server of a Redis URL,
+// redisCLI gives the shell line that sends args to the server of the options,
 // and a note for people where a line alone does not say it all. Passwords are
 // never in it.
-func redisCLI(redisURL string, args []string) (line, note string) {
-	opts, note := redisCLIOptions(redisURL)
-	words := append([]string{"redis-cli"}, opts...)
-	words = append(words, "-e")
-	words = append(words, args...)
+func (o *options) redisCLI(args []string) (line, note string) {
+	words, note := redisCLIOptions(o.redis)
+	if o.user != "" {
+		words = append(words, "--user", o.user)
+	}
+	for _, file := range []struct{ option, path string }{{"--cacert", o.ca}, {"--cert", o.cert}, {"--key", o.key}} {
+		if file.path == "" {
+			continue
+		}
+		if !slices.Contains(words, "--tls") {
+			words = append(words, "--tls")
+		}
+		words = append(words, file.option, file.path)
+	}
+	if o.password+o.passwordFile != "" {
+		note = passwordNote
+	}
+	words = append(append(append([]string{"redis-cli"}, words...), "-e"), args...)
 	for i, w := range words {
 		words[i] = shellQuote(w)
 	}
 	return strings.Join(words, " "), note
 }
+
+const passwordNote = "put the password into the variable REDISCLI_AUTH first"
 
 // redisCLIOptions turns a Redis URL into options of redis-cli.
 func redisCLIOptions(redisURL string) (opts []string, note string) {
@@ -62,7 +78,7 @@ func redisCLIOptions(redisURL string) (opts []string, note string) {
 	case strings.HasPrefix(scheme, "redis+sentinel"):
 		note = "the address is a Sentinel's: use the master's instead"
 	case secret:
-		note = "put the password into the variable REDISCLI_AUTH first"
+		note = passwordNote
 	}
 	return opts, note
 }

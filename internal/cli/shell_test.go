@@ -35,7 +35,7 @@ func TestRedisCLI(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			line, note := redisCLI(tt.url, []string{"PING"})
+			line, note := (&options{redis: tt.url}).redisCLI([]string{"PING"})
 			if line != tt.want || !strings.Contains(note, tt.note) || (tt.note == "") != (note == "") {
 				t.Errorf("redisCLI(%q) = %q, %q, want %q, %q", tt.url, line, note, tt.want, tt.note)
 			}
@@ -43,5 +43,15 @@ func TestRedisCLI(t *testing.T) {
 				t.Errorf("redisCLI(%q) shows the password", tt.url)
 			}
 		})
+	}
+}
+
+func TestRedisCLIOptions(t *testing.T) {
+	t.Parallel()
+	o := &options{redis: "redis://redis.example", user: "ops", password: "hush", ca: "/etc/my ca.pem", cert: "c.pem", key: "k.pem"}
+	line, note := o.redisCLI([]string{"PING"})
+	want := "redis-cli -h redis.example --user ops --tls --cacert '/etc/my ca.pem' --cert c.pem --key k.pem -e PING"
+	if line != want || note != passwordNote {
+		t.Errorf("redisCLI = %q, %q, want %q", line, note, want)
 	}
 }

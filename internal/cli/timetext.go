@@ -49,3 +49,11 @@ func clock(ms int64) string {
 	}
 	return time.UnixMilli(ms).Local().Format("2006-01-02 15:04:05.000")
 }
+
+// count writes a number of things: 1 check, 2 checks.
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

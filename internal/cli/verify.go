@@ -152,7 +152,7 @@ func (a *app) printVerify(r verifyReport, repair bool) error {
 			fmt.Fprintln(a.Stderr, "redpoll: 'redpoll verify --repair' mends them")
 		}
 	}
-	_, err := fmt.Fprintf(a.Stdout, "%d problems in %d checks (%d lanes, %d records, %d waiting, %d queued or running; %d looked wrong for a moment)\n",
-		len(r.Problems), r.Checks, r.Lanes, r.Records, r.Waiting, r.Ready, r.Transient)
+	_, err := fmt.Fprintf(a.Stdout, "%s in %s (%s, %s, %d waiting, %d queued or running; %d looked wrong for a moment)\n",
+		count(len(r.Problems), "problem"), count(r.Checks, "check"), count(r.Lanes, "lane"), count(r.Records, "record"), r.Waiting, r.Ready, r.Transient)
 	return err
 }
