@@ -33,7 +33,7 @@ func (q *Queue) Repair(ctx context.Context, lane check.Lane, items []check.Repai
 	for _, it := range ask {
 		args = append(args, it.ID, it.SHA, it.Ahead, it.Place)
 	}
-	keys := []string{q.KeySpecs(lane), q.KeyRuns(lane), q.KeyDue(lane), q.KeyReady(lane)}
+	keys := []string{q.KeyRuns(lane), q.KeyDue(lane), q.KeyReady(lane)}
 	reply, err := q.words(ctx, repairScript, "repair", keys, args...)
 	if err != nil {
 		return nil, err

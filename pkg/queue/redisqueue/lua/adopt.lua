@@ -30,9 +30,8 @@ local function adopt(id, rev, spec, sha, mode, oldsha, first, keep)
   local state, flags, planned, sid, owner, ends, crashes, was, pos
   local committed, oldrec = '-', ''
   if rec then
-    state, flags, planned, sid, owner, ends, crashes, was, pos = match(rec, HEAD)
-    if state then committed, oldrec = match(rec, TAIL, pos) end
-    if not committed then return 'bad' end
+    state, flags, planned, sid, owner, ends, crashes, was, pos, committed, oldrec = read(rec)
+    if not state then return 'bad' end
   end
 
   local hand = rev == ''

@@ -121,11 +121,10 @@ local function changed(i, rec)
   local id, h = ARGV[4 + i], {}
   for word in string.gmatch(ARGV[HELD + i], '[^ ]+') do h[#h + 1] = word end
   local token, was = h[5], h[8]
-  local state, flags, planned, sid, owner, ends, crashes, rev, pos = match(rec, HEAD)
+  local state, flags, planned, sid, owner, ends, crashes, rev, pos, committed, sha, first = read(rec)
   if not state then return 3 end
-  local committed, rest = match(rec, '^([^ ]+) ()', pos)
   if owner ~= token then return committed == nonce(token) and 0 or 1 end
-  rest = sub(rec, rest)
+  local rest = sha .. ' ' .. first
   local paused = find(flags, 'p', 1, true)
   if state == 't' or find(flags, 'v', 1, true) then
     local word = state == 't' and 't - ' or paused and 'w p ' or 'w - '
@@ -133,7 +132,7 @@ local function changed(i, rec)
     return 2
   end
   local at, word = ARGV[NEXT + 2 * i - 1], 'w - '
-  if was ~= rev then at = match(rest, '[0-9]+$') end
+  if was ~= rev then at = first end
   if find(flags, 'a', 1, true) and (at == '0' or tonumber(at) > now) then at = int(now) end
   if paused then
     word, at = 'w p ', ''

@@ -41,7 +41,7 @@ end
 -- seldom decides about entries that are not simply queued.
 local function seldom(id, rec, sid)
   if not rec then return discard(id, sid) end
-  local state, flags, planned, current, owner, ends, crashes, rev, pos = match(rec, HEAD)
+  local state, flags, planned, current, owner, ends, crashes, rev, pos = read(rec)
   if not state then return 5 end
   if current ~= sid then return discard(id, sid) end
   local tail = ' ' .. rev .. ' ' .. sub(rec, pos)
@@ -49,8 +49,8 @@ local function seldom(id, rec, sid)
   if state ~= 'q' then
     if owner == token then return rec end -- this very call, repeated
     if tonumber(ends) > now then
-      if tonumber(ends) > now + lease then
-        -- the server's clock was set back: no lease is longer than this
+      if tonumber(ends) > now + lease and tonumber(match(sid, '^%d+')) > now then
+        -- the server's clock was set back since; otherwise its owner has longer leases
         write(id, state .. ' ' .. flags .. ' ' .. planned .. ' ' .. sid .. ' ' .. owner .. ' ' .. expiry .. ' ' .. crashes .. tail)
       end
       return 3

@@ -21,10 +21,31 @@
 --
 -- Scripts never read a spec, and no JSON.
 
--- HEAD takes the words up to rev and the place behind them, TAIL the rest.
-local HEAD = '^([wqldtb]) ([pav-]+) ([0-9]+) ([0-9-]+) ([^ ]+) ([0-9]+) ([0-9]+) ([0-9]+%-[0-9.]+) ()'
-local TAIL = '^([^ ]+) ([^ ]+) ([0-9]+)$'
 local match, sub, find, format = string.match, string.sub, string.find, string.format
+
+-- HEAD takes the words up to rev and the place behind them, TAIL the rest.
+local HEAD = '^([wqldtb]) ([pav-]+) (%d+) ([%d-]+) ([^ ]+) (%d+) (%d+) (%d+%-%d+%.?%d*) ()'
+local TAIL = '^([^ ]+) ([^ ]+) (%d+)$'
+
+-- read takes a record apart: its words up to rev, the place behind them, then
+-- the last three. Nil for one that no script wrote: half of it is missing, a
+-- number is out of all bounds, or the words do not go together.
+local function read(rec)
+  local state, flags, planned, sid, owner, ends, crashes, rev, pos = match(rec, HEAD)
+  if not state then return nil end
+  local committed, sha, first = match(rec, TAIL, pos)
+  if not committed or #planned > 15 or #ends > 15 or #crashes > 9 or #first > 15 or #rev > 60 or #flags > 3 then return nil end
+  local ms, seq = match(sid, '^(%d+)%-(%d+)$')
+  if ms and (#ms > 19 or #seq > 19) or not ms and sid ~= '-' then return nil end
+  local held = owner ~= '-'
+  if state == 'q' or state == 'l' then
+    if not ms or held ~= (state == 'l') then return nil end
+  elseif (held or ms) and (state ~= 't' or held ~= (ms ~= nil)) then
+    return nil
+  end
+  if state ~= 'l' and flags ~= '-' and (flags ~= 'p' or state ~= 'w' and state ~= 'q') then return nil end
+  return state, flags, planned, sid, owner, ends, crashes, rev, pos, committed, sha, first
+end
 
 local function int(x) return format('%.0f', x) end
 
@@ -45,7 +66,7 @@ local function wrong_type(...)
   end
 end
 
--- bytes_before compares two decimal numbers without leading zeros.
+-- num_before compares two decimal numbers without leading zeros.
 local function num_before(a, b)
   if #a ~= #b then return #a < #b end
   return a < b

@@ -18,7 +18,7 @@ redis.call('HDEL', runs, '')
 local function hand_back(sid, id, token)
   local rec = redis.call('HGET', runs, id)
   if not rec then return 1 end
-  local state, flags, planned, current, owner, ends, crashes, rev, pos = match(rec, HEAD)
+  local state, flags, planned, current, owner, ends, crashes, rev, pos = read(rec)
   if not state then return 3 end
   if current ~= sid or (token == '' and state ~= 'q') or (token ~= '' and owner ~= token) then return 1 end
   redis.call('XACK', ready, ARGV[1], sid)

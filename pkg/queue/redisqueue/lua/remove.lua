@@ -20,10 +20,10 @@ if wrong then return wrong end
 
 local id, rev = ARGV[1], ARGV[2]
 local rec = redis.call('HGET', runs, id)
-local here = redis.call('HEXISTS', specs, id) == 1
-local state, flags, planned, sid, owner, ends, crashes, was, pos
+local text = redis.call('HGET', specs, id)
+local state, flags, planned, sid, owner, ends, crashes, was, pos, committed, oldrec
 if rec then
-  state, flags, planned, sid, owner, ends, crashes, was, pos = match(rec, HEAD)
+  state, flags, planned, sid, owner, ends, crashes, was, pos, committed, oldrec = read(rec)
   if not state then return 'bad' end
 end
 
@@ -32,7 +32,8 @@ if rev ~= '' then
   if cmp == 0 then return 'repeated' end
   if cmp < 0 then return 'older' end
 else
-  if not rec or state == 't' or (here and state ~= 'd') then return 'unchanged' end
+  if not rec or state == 't' then return 'unchanged' end
+  if text and (state ~= 'd' or oldrec ~= short(redis.sha1hex(text))) then return 'unchanged' end
   rev = rev_bump(was)
 end
 if (redis.call('HGET', last, id) or '') ~= ARGV[3] then return 'conflict' end
@@ -47,5 +48,5 @@ if ARGV[4] ~= '' then
   redis.call('HSET', incidents, ARGV[4], ARGV[5])
   redis.call('XADD', changes, 'MAXLEN', '~', ARGV[7], '*', 'event', ARGV[6])
 end
-if not here and (not rec or state == 't') then return 'missing' end
+if not text and (not rec or state == 't') then return 'missing' end
 return 'changed'

@@ -20,7 +20,7 @@ local reply, sets = {}, {}
 for i = 1, n do
   local rec, code = recs[i], 1
   if rec then
-    local state, flags, planned, sid, owner, ends, crashes, rev, pos = match(rec, HEAD)
+    local state, flags, planned, sid, owner, ends, crashes, rev, pos = read(rec)
     if not state then
       code = 3
     elseif owner == ARGV[3 * i + 1] then

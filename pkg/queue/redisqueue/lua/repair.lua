@@ -1,9 +1,8 @@
 -- repair: compare specs with records, schedule and stream, and mend.
 --
--- KEYS[1] specs  HASH    check id -> spec
--- KEYS[2] runs   HASH    check id -> run record
--- KEYS[3] due    ZSET    check id -> due time, unix ms
--- KEYS[4] ready  STREAM  entries {id, due}
+-- KEYS[1] runs   HASH    check id -> run record
+-- KEYS[2] due    ZSET    check id -> due time, unix ms
+-- KEYS[3] ready  STREAM  entries {id, due}
 -- ARGV[1] group  consumer group of ready
 -- ARGV[2] lease  the longest lease, ms
 -- ARGV[3] mend   1, or 0 to look only
@@ -21,8 +20,8 @@
 --   lost_pending  its entry is there but was delivered to nobody; mended: queued again
 --   long_lease    leased for longer than any lease; mended: shortened
 
-local specs, runs, due, ready = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local wrong = wrong_type(specs, 'hash', runs, 'hash', due, 'zset', ready, 'stream')
+local runs, due, ready = KEYS[1], KEYS[2], KEYS[3]
+local wrong = wrong_type(runs, 'hash', due, 'zset', ready, 'stream')
 if wrong then return wrong end
 
 local group, lease = ARGV[1], tonumber(ARGV[2])
@@ -57,7 +56,7 @@ local function pending(sid)
 end
 
 local function mend_waiting(id, rec, score, ahead, first)
-  local state, flags, planned, sid, owner, ends, crashes = match(rec, HEAD)
+  local state, flags, planned, sid, owner, ends, crashes = read(rec)
   if find(flags, 'p', 1, true) then
     if not score then return '' end
     if mend then redis.call('ZREM', due, id) end
@@ -80,7 +79,7 @@ local function mend_waiting(id, rec, score, ahead, first)
 end
 
 local function mend_running(id, rec)
-  local state, flags, planned, sid, owner, ends, crashes, rev, pos = match(rec, HEAD)
+  local state, flags, planned, sid, owner, ends, crashes, rev, pos = read(rec)
   local expiry = tonumber(ends)
   local function write(head, count)
     redis.call('HSET', runs, id, head .. ' ' .. count .. ' ' .. rev .. ' ' .. sub(rec, pos))
@@ -121,8 +120,7 @@ for i = 1, n do
   local state, flags, planned, sid, owner, ends, crashes, rev, pos
   local committed, have
   if rec then
-    state, flags, planned, sid, owner, ends, crashes, rev, pos = match(rec, HEAD)
-    if state then committed, have = match(rec, TAIL, pos) end
+    state, flags, planned, sid, owner, ends, crashes, rev, pos, committed, have = read(rec)
   end
   if rec and not have then
     kind = 'bad_record'

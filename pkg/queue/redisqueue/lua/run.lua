@@ -13,7 +13,7 @@ if wrong then return wrong end
 local id = ARGV[1]
 local rec = redis.call('HGET', runs, id)
 if not rec then return 'missing' end
-local state, flags, planned, sid, owner, ends, crashes, was, pos = match(rec, HEAD)
+local state, flags, planned, sid, owner, ends, crashes, was, pos = read(rec)
 if not state then return 'bad' end
 if rev_cmp(ARGV[2], was) < 0 then return 'older' end
 if state == 't' or state == 'b' then return 'missing' end

@@ -20,13 +20,13 @@ local now, mend, reply = server_ms(), ARGV[1] == '1', {}
 
 local function sweep(id)
   local rec = redis.call('HGET', runs, id)
-  local state, pos, first, dead
+  local state, flags, planned, sid, owner, ends, crashes, rev, pos, committed, sha, first
   if rec then
-    state, pos = match(rec, '^(%a)()')
-    first = match(rec, ' (%d+)$')
+    state, flags, planned, sid, owner, ends, crashes, rev, pos, committed, sha, first = read(rec)
   end
+  local dead
   if state == 't' then
-    if not first or tonumber(first) > now then
+    if tonumber(first) > now then
       dead = redis.call('ZSCORE', due, id) or redis.call('HEXISTS', last, id) == 1
       if not dead then return '' end
       if mend then
@@ -41,7 +41,7 @@ local function sweep(id)
   if state == 'd' then return 'done' end
   if redis.call('HEXISTS', specs, id) == 1 then return '' end
   if rec then
-    if match(rec, HEAD) then return 'vanished' end
+    if state then return 'vanished' end
     if mend then redis.call('HDEL', runs, id) end
     return 'stray'
   end
