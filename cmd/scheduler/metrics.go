@@ -48,6 +48,9 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	for _, kind := range scheduler.RepairKinds() {
 		m.repairs.WithLabelValues(kind)
 	}
+	for _, loop := range scheduler.Loops() {
+		m.failures.WithLabelValues(loop)
+	}
 	reg.MustRegister(m.dispatched, m.strays, m.requests, m.repairs, m.failures, m.overdue, m.ready)
 	return m
 }

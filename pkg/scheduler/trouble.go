@@ -39,6 +39,11 @@ const (
 	repeatLog = time.Minute
 )
 
+// Loops gives the names that Hooks.Failed is called with.
+func Loops() []string {
+	return []string{"dispatch", "gauges", "intake", "lanes", "repair", "strays"}
+}
+
 // trouble turns the failures of one loop into pauses that grow and into few
 // log lines. One goroutine owns it.
 type trouble struct {

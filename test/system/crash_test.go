@@ -1,0 +1,209 @@
+package system
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// killing kills a random process of those that run and starts it again at
+// once, over and over, until the phase is over. It gives the number of kills.
+func (f *fleet) killing(prefix string, d, pause time.Duration) (kills int) {
+	f.Helper()
+	for end := time.Now().Add(phase(d)); time.Now().Before(end); kills++ {
+		pass(f, pause+rand.N(pause))
+		ps := f.running(prefix)
+		p := ps[rand.N(len(ps))]
+		p.kill()
+		f.again(p)
+	}
+	f.ready(f.running("")...)
+	f.Logf("%d kills", kills)
+	return kills
+}
+
+// noRepairs demands that the moves alone have kept everything in its place.
+func (f *fleet) noRepairs() {
+	f.Helper()
+	if kinds := f.repairs(); len(kinds) > 0 {
+		f.Errorf("repaired %s, want nothing", fmt.Sprint(kinds))
+	}
+}
+
+func TestKilledWorkers(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	f.up(2, 3)
+	f.target.holdAll(100 * time.Millisecond) // so that a kill hits runs
+	f.add(150, time.Second, 2*time.Second)
+	kills := f.killing("w", 14*time.Second, 500*time.Millisecond)
+	f.finish(bounds{doubles: kills, gap: recovery})
+	f.noRepairs()
+}
+
+func TestKilledSchedulers(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	f.up(2, 2)
+	f.add(150, time.Second, 2*time.Second)
+	f.killing("s", 12*time.Second, 300*time.Millisecond)
+	f.finish(bounds{gap: 2 * time.Second})
+	f.noRepairs()
+}
+
+func TestKilledTogether(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	f.up(2, 3)
+	f.target.holdAll(100 * time.Millisecond)
+	f.add(150, time.Second, 2*time.Second)
+	kills := f.killing("", 14*time.Second, 350*time.Millisecond)
+	f.finish(bounds{doubles: kills, gap: recovery + 2*time.Second})
+	f.noRepairs()
+}
+
+// The checks that a worker was running when it was killed run again within
+// lease + lease/3 + 1 s.
+func TestRecoveryTime(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	_, ws := f.up(1, 1)
+	const checks, times = 60, 3
+	f.add(checks, 3*time.Second)
+	var worst time.Duration
+	for i := range times {
+		f.target.holdAll(time.Minute)
+		f.eventually(6*time.Second, func() error {
+			if n := f.target.waiting(); n < checks {
+				return fmt.Errorf("%d of %d checks run", n, checks)
+			}
+			return nil
+		})
+		f.target.holdAll(0)
+		heir := f.worker(fmt.Sprintf("w%d", i+2))
+		f.ready(heir)
+		killed := time.Now()
+		ws[0].kill()
+		f.goOn(killed, 1, recovery)
+		for _, id := range f.all() {
+			worst = max(worst, f.target.first(id, killed).Sub(killed))
+		}
+		ws[0] = heir
+		f.goOn(time.Now(), 1, 3*time.Second)
+	}
+	t.Logf("a killed worker's checks ran again after %s at the latest; the bound is %s", worst.Round(time.Millisecond), recovery)
+	if worst > recovery+*slack {
+		t.Errorf("recovery took %s, want at most %s and %s of slack", worst, recovery, *slack)
+	}
+	f.finish(bounds{doubles: times, gap: 10 * time.Second})
+	f.noRepairs()
+}
+
+// A worker that stands still for longer than its lease finds its checks in
+// other hands: what it brings is refused and counted.
+func TestStoppedWorker(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	_, ws := f.up(1, 2)
+	f.target.holdAll(300 * time.Millisecond)
+	f.add(60, time.Second)
+	const times = 2
+	for range times {
+		ws[0].signal(syscall.SIGSTOP)
+		pass(t, 2*lease)
+		ws[0].signal(syscall.SIGCONT)
+		pass(t, lease)
+	}
+	if n := ws[0].metric("redpoll_stale_completions_total"); n == 0 {
+		t.Errorf("stale completions of the stopped worker = %v, want some", n)
+	} else {
+		t.Logf("%v stale completions", n)
+	}
+	f.finish(bounds{doubles: times, gap: recovery})
+	f.noRepairs()
+}
+
+// A check that kills its worker is put away after three of them, and the
+// others go on.
+func TestQuarantine(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	f.up(1, 0)
+	for i := range 3 {
+		name := fmt.Sprintf("w%d", i+1)
+		f.enlist(start(t, name, binary(t, "noopworker"), "-redis", f.redis.URL(), "-name", name, "-lease", lease.String()))
+	}
+	f.eventually(5*time.Second, func() error {
+		if out, _ := f.redpoll("workers", "-o", "name"); len(out) < len("w1\nw2\nw3") {
+			return fmt.Errorf("workers: %s", out)
+		}
+		return nil
+	})
+	var add []string
+	for i := range 40 {
+		add = append(add, fmt.Sprintf("XADD redpoll:intake * id n%02d command noop every 1s", i))
+	}
+	f.lines(append(add, "XADD redpoll:intake * id bomb command crash every 1s")...)
+	crashes := 0
+	f.eventually(4*recovery, func() error {
+		crashes += f.revive()
+		f.readResults()
+		if len(f.results["bomb"]) == 0 {
+			return fmt.Errorf("no result of the bomb after %d crashes", crashes)
+		}
+		return nil
+	})
+	if r := f.results["bomb"][0].Result; r.Reason != "WORKER_LOST" || r.State.String() != "UNKNOWN" || crashes != 3 {
+		t.Errorf("the bomb ends as %s %s after %d crashes, want UNKNOWN WORKER_LOST after 3", r.State, r.Reason, crashes)
+	}
+	calm := time.Now()
+	pass(t, 2*recovery)
+	if n := f.revive(); n > 0 || len(f.results["bomb"]) != 1 {
+		t.Errorf("%d workers were lost after the bomb was put away", n)
+	}
+	f.readResults()
+	for id, rs := range f.results {
+		if id == "bomb" {
+			continue
+		}
+		planned := make([]int64, len(rs))
+		after := 0
+		for i, r := range rs {
+			planned[i] = r.Planned
+			if r.Started > calm.UnixMilli() {
+				after++
+			}
+		}
+		if after < 4 || !slices.IsSorted(planned) || len(slices.Compact(planned)) != len(rs) {
+			t.Errorf("%s: %d results, %d of them after the bomb was put away: %v", id, len(rs), after, planned)
+		}
+	}
+	f.verify()
+	t.Logf("%d crashes, results of %d checks", crashes, len(slices.Collect(maps.Keys(f.results))))
+}
+
+// revive starts workers again that crashed, and counts them.
+func (f *fleet) revive() (crashes int) {
+	f.Helper()
+	f.mu.Lock()
+	ps := slices.Clone(f.procs)
+	f.mu.Unlock()
+	latest := map[string]*proc{}
+	for _, p := range ps {
+		latest[p.name] = p
+	}
+	for _, p := range latest {
+		if !p.alive() {
+			if p.code != 3 {
+				f.Errorf("%s ended with code %d", p.name, p.code)
+			}
+			f.again(p)
+			crashes++
+		}
+	}
+	return crashes
+}

@@ -1,0 +1,147 @@
+package system
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// longLease is one that no test would wait for.
+const longLease = "60s"
+
+// nothingPending demands that a worker that is gone has left nothing behind.
+func (f *fleet) nothingPending(worker string) {
+	f.Helper()
+	if out := f.cli("XPENDING", key("ready"), "workers", "-", "+", "100", worker); out != "" {
+		f.Errorf("%s ended and still holds\n%s", worker, out)
+	}
+}
+
+// A worker that is told to stop finishes what runs, and nothing waits for a
+// lease.
+func TestDrain(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	s := f.scheduler("s1")
+	ws := []*proc{f.worker("w1", "-lease", longLease), f.worker("w2", "-lease", longLease)}
+	f.ready(s, ws[0], ws[1])
+	f.target.holdAll(800 * time.Millisecond)
+	f.add(60, 2*time.Second)
+	for i := range 4 {
+		took := ws[0].stop()
+		f.nothingPending(ws[0].name)
+		if limit := 2*time.Second + *slack; took > limit {
+			t.Errorf("drained for %s, want at most %s", took, limit)
+		}
+		w := f.worker(fmt.Sprintf("w%d", i+3), "-lease", longLease)
+		f.ready(w)
+		ws = []*proc{ws[1], w}
+		pass(t, 500*time.Millisecond)
+	}
+	if n := f.target.cuts(); n > 0 {
+		t.Errorf("%d runs were cut off, want them finished", n)
+	}
+	f.finish(bounds{gap: 2 * time.Second})
+	f.noRepairs()
+}
+
+// What does not end within the grace is cut off and handed back: another
+// worker runs it at once.
+func TestDrainWithoutGrace(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	s := f.scheduler("s1")
+	w1 := f.worker("w1", "-lease", longLease, "-grace", "500ms")
+	f.ready(s, w1)
+	const checks = 40
+	f.add(checks, 2*time.Second)
+	f.target.holdAll(30 * time.Second)
+	f.eventually(3*time.Second, func() error {
+		if n := f.target.waiting(); n < checks {
+			return fmt.Errorf("%d of %d checks run", n, checks)
+		}
+		return nil
+	})
+	f.target.holdAll(0)
+	f.ready(f.worker("w2", "-lease", longLease))
+	told := time.Now()
+	took := w1.stop()
+	f.nothingPending("w1")
+	f.goOn(told, 1, 500*time.Millisecond+time.Second)
+	t.Logf("ended after %s with %d runs cut off", took.Round(time.Millisecond), f.target.cuts())
+	if n := f.target.cuts(); n != checks {
+		t.Errorf("%d runs were cut off, want all %d", n, checks)
+	}
+	if limit := 2*time.Second + *slack; took > limit {
+		t.Errorf("ended after %s, want at most %s", took, limit)
+	}
+	f.finish(bounds{doubles: 1, gap: 5 * time.Second})
+	f.noRepairs()
+}
+
+// Every process is replaced, one after the other, and nobody notices.
+func TestRollingRestart(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	ss, ws := f.up(2, 3)
+	f.target.holdAll(50 * time.Millisecond)
+	f.add(150, time.Second, 2*time.Second)
+	for range 2 {
+		for i, w := range ws {
+			w.stop()
+			f.nothingPending(w.name)
+			ws[i] = f.again(w)
+			f.ready(ws[i])
+		}
+		for i, s := range ss {
+			s.stop()
+			ss[i] = f.again(s)
+			f.ready(ss[i])
+		}
+	}
+	f.finish(bounds{gap: 2 * time.Second})
+	f.noRepairs()
+}
+
+// One worker has too few slots for the checks; with four all run on time.
+func TestScale(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	s := f.scheduler("s1")
+	w := f.worker("w1", "-slots", "10")
+	f.ready(s, w)
+	f.target.holdAll(500 * time.Millisecond) // 20 runs a second and worker
+	const checks = 60
+	f.add(checks, time.Second)
+	rate := func(d time.Duration) float64 {
+		begun := time.Now()
+		pass(t, d)
+		n := 0
+		for _, id := range f.all() {
+			n += f.target.since(id, begun)
+		}
+		return float64(n) / time.Since(begun).Seconds()
+	}
+	alone := rate(4 * time.Second)
+	for i := range 3 {
+		f.ready(f.worker(fmt.Sprintf("w%d", i+2), "-slots", "10"))
+	}
+	pass(t, 2*time.Second) // what is queued
+	four := rate(phase(6 * time.Second))
+	t.Logf("%.1f runs a second with one worker, %.1f with four, for %d checks every second", alone, four, checks)
+	if alone > 22 || alone < 12 || four < 0.95*checks || four > 1.05*checks {
+		t.Errorf("%.1f runs a second with one worker, want about 20; %.1f with four, want %d", alone, four, checks)
+	}
+	f.finish(bounds{gap: 5 * time.Second})
+	share := map[string]int{}
+	for _, rs := range f.results {
+		for _, r := range rs {
+			share[r.Worker]++
+		}
+	}
+	t.Logf("results by worker: %v", share)
+	if len(share) != 4 {
+		t.Errorf("results by worker: %v, want four", share)
+	}
+	f.noRepairs()
+}
