@@ -53,7 +53,10 @@ func (o *benchOptions) warmUp() time.Duration { return min(benchWarmUp, o.durati
 // benchLate measures how late checks start at an easy pace.
 func (a *app) benchLate(ctx context.Context, o benchOptions, r *benchLateness) error {
 	m := &benchMetrics{}
-	n := min(benchLateChecks, o.checks)
+	n := benchLateChecks
+	if o.checks > 0 {
+		n = min(n, o.checks)
+	}
 	err := a.benchPart(ctx, m, benchLoad{n, benchLateEvery, o.warmUp()}, func() error {
 		m.keep.Store(true)
 		err := sleep(ctx, o.duration)
@@ -76,8 +79,28 @@ func (a *app) benchLate(ctx context.Context, o benchOptions, r *benchLateness) e
 	return nil
 }
 
+// What benchFull tries first when it has to find out how many checks are more
+// than can be run. Two seconds of work keep a worker busy; ten would make it
+// skip what is too late.
+const (
+	benchTryChecks = 20_000
+	benchTryTime   = 2 * time.Second
+	benchAhead     = 2
+)
+
 // benchFull measures cycles with more due checks than can be run.
 func (a *app) benchFull(ctx context.Context, o benchOptions, r *benchCycles) error {
+	if o.checks == 0 {
+		try := benchOptions{checks: benchTryChecks, duration: benchTryTime}
+		if err := a.benchCycles(ctx, try, r); err != nil {
+			return err
+		}
+		o.checks = max(int(r.PerSecond)*benchAhead, 1000)
+	}
+	return a.benchCycles(ctx, o, r)
+}
+
+func (a *app) benchCycles(ctx context.Context, o benchOptions, r *benchCycles) error {
 	m := &benchMetrics{}
 	return a.benchPart(ctx, m, benchLoad{o.checks, time.Second, o.warmUp()}, func() error {
 		before, beforeRedis, beforeOwn, start := m.finished.Load(), a.redisCPU(ctx), ownCPU(), time.Now()
