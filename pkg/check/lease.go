@@ -58,8 +58,8 @@ type Completion struct {
 	// KeepCrashes is set when the command was not run because of its crash
 	// count; an ordinary completion clears the count.
 	KeepCrashes bool
-	// Last and Event are JSON for `last` and `results`. Both empty: the run
-	// was skipped, nothing is recorded.
+	// Last and Event are JSON for `last` and `results`; an empty Event is the
+	// same as Last. Both empty: the run was skipped, nothing is recorded.
 	Last  string
 	Event string
 	// IncidentID and Incident are written to `incidents`, Change to

@@ -39,10 +39,10 @@ type CommandFactory func(params json.RawMessage) (Command, error)
 type Commands map[string]CommandFactory
 
 // Event is one result on its way through the handlers and into the streams
-// `results` and `changes`. It never carries the check's params.
+// `results` and `changes`. It never carries the check's params. Its JSON begins
+// with the fields of Last: unless a Mutator changed it, one text is both.
 type Event struct {
-	Check  EventCheck `json:"check"`
-	Result Result     `json:"result"`
+	Result
 	// Planned is when the run was due, Started and Finished when the command
 	// ran: unix ms on the Redis server's clock. An inline handler may see one
 	// planned time twice.
@@ -50,15 +50,20 @@ type Event struct {
 	Started  int64  `json:"started"`
 	Finished int64  `json:"finished"`
 	Worker   string `json:"worker"`
+	// Rev, Since and Fails are those of Last.
+	Rev   string `json:"rev,omitempty"`
+	Since int64  `json:"since"`
+	Fails int    `json:"fails,omitempty"`
+	// Incident is the check's incident; Change says what the run did to it.
+	Incident *Incident `json:"incident,omitempty"`
 	// Previous is the state of the check before this result; OK when there
 	// was no result before.
 	Previous State `json:"previous"`
 	// Soft says that the result is not OK and the incident waits for more
 	// attempts.
-	Soft bool `json:"soft,omitempty"`
-	// Change says what the run did to Incident, the check's incident.
-	Change   Change    `json:"change,omitempty"`
-	Incident *Incident `json:"incident,omitempty"`
+	Soft   bool       `json:"soft,omitempty"`
+	Change Change     `json:"change,omitempty"`
+	Check  EventCheck `json:"check"`
 }
 
 // EventCheck is what an Event tells about its check.

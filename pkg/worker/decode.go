@@ -64,11 +64,31 @@ func scanLast(text string, l *check.Last) bool {
 		l.Fails = int(s.int())
 	}
 	if s.may(`,"incident":`) {
-		incident, ok := strings.CutSuffix(s.rest, "}")
-		s.rest = "}"
-		s.off = s.off || !ok || json.Unmarshal([]byte(incident), &l.Incident) != nil
+		s.off = s.off || !s.incident(l)
 	}
-	return !s.off && err == nil && s.rest == "}"
+	return !s.off && err == nil && s.tail()
+}
+
+// incident reads up to the part that an event has behind it, or to the end.
+// Within the texts of an incident that part would have its quotes escaped.
+func (s *scanner) incident(l *check.Last) bool {
+	end := strings.Index(s.rest, eventTail)
+	if end < 0 {
+		end = len(s.rest) - 1
+	}
+	if end < 0 || json.Unmarshal([]byte(s.rest[:end]), &l.Incident) != nil {
+		return false
+	}
+	s.rest = s.rest[end:]
+	return true
+}
+
+// eventTail is where the record ends and what only the event has begins.
+const eventTail = `,"previous":"`
+
+// tail says whether the rest ends a record, with an event's part or without.
+func (s *scanner) tail() bool {
+	return s.rest == "}" || strings.HasPrefix(s.rest, eventTail) && json.Valid([]byte("{"+s.rest[1:]))
 }
 
 func (s *scanner) metrics() []check.Metric {

@@ -20,21 +20,35 @@ var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 1024); return &b 
 // maxBuffer is the largest buffer that is kept.
 const maxBuffer = 64 << 10
 
-// encode gives the JSON of next and of ev. When ev was not mutated its result
-// is that of next.
+// encode gives the JSON of next and of ev. When ev was not mutated, the text of
+// the event is that of the last record with more behind it, and one is enough:
+// event is empty then.
 func encode(next *check.Last, ev *check.Event, s *spec, mutated bool) (last, event string) {
 	buf := buffers.Get().(*[]byte)
-	b := appendLast((*buf)[:0], next)
-	end := len(b)
-	b = appendEvent(b, ev, s, mutated)
-	both := string(b) // one allocation for the two
+	b := (*buf)[:0]
+	if mutated {
+		last = string(append(appendLast(b, next), '}'))
+		event = string(appendJSON(b, ev))
+		return last, event // seldom: the buffer is not kept
+	}
+	b = appendLast(b, next)
+	b = append(append(append(b, `,"previous":"`...), ev.Previous.String()...), '"')
+	if ev.Soft {
+		b = append(b, `,"soft":true`...)
+	}
+	if ev.Change != check.ChangeNone {
+		b = appendText(append(b, `,"change":`...), string(ev.Change))
+	}
+	b = append(append(append(b, `,"check":`...), s.eventJSON...), '}')
+	last = string(b)
 	if cap(b) <= maxBuffer {
 		*buf = b
 		buffers.Put(buf)
 	}
-	return both[:end], both[end:]
+	return last, ""
 }
 
+// appendLast appends a last record without its closing brace.
 func appendLast(b []byte, l *check.Last) []byte {
 	b = appendResult(append(b, '{'), &l.Result)
 	b = appendInt(b, `,"planned":`, l.Planned)
@@ -48,29 +62,7 @@ func appendLast(b []byte, l *check.Last) []byte {
 	if l.Fails != 0 {
 		b = appendInt(b, `,"fails":`, int64(l.Fails))
 	}
-	return append(appendIncident(b, l.Incident), '}')
-}
-
-func appendEvent(b []byte, ev *check.Event, s *spec, mutated bool) []byte {
-	b = append(b, `{"check":`...)
-	if mutated {
-		b = appendJSON(b, ev.Check)
-	} else {
-		b = append(b, s.eventJSON...)
-	}
-	b = appendResult(append(b, `,"result":{`...), &ev.Result)
-	b = appendInt(b, `},"planned":`, ev.Planned)
-	b = appendInt(b, `,"started":`, ev.Started)
-	b = appendInt(b, `,"finished":`, ev.Finished)
-	b = appendText(append(b, `,"worker":`...), ev.Worker)
-	b = append(append(append(b, `,"previous":"`...), ev.Previous.String()...), '"')
-	if ev.Soft {
-		b = append(b, `,"soft":true`...)
-	}
-	if ev.Change != check.ChangeNone {
-		b = appendText(append(b, `,"change":`...), string(ev.Change))
-	}
-	return append(appendIncident(b, ev.Incident), '}')
+	return appendIncident(b, l.Incident)
 }
 
 // appendResult appends the fields of a result without the braces.

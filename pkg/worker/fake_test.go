@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -247,6 +248,7 @@ func (f *fake) Complete(_ context.Context, _ check.Lane, items []check.Completio
 	}
 	return f.outcomes(holdings, func(i int) {
 		c := items[i]
+		c.Event = cmp.Or(c.Event, c.Last) // as the queue takes it
 		f.done = append(f.done, c)
 		delete(f.owner, c.SID)
 		if c.Last != "" {

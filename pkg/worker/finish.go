@@ -22,6 +22,7 @@ func (w *Worker) finish(p phases, r *run, res check.Result, finished time.Time) 
 	ev := &check.Event{
 		Check: r.spec.event, Result: res,
 		Planned: next.Planned, Started: next.Started, Finished: next.Finished, Worker: next.Worker,
+		Rev: next.Rev, Since: next.Since, Fails: next.Fails,
 		Soft: next.Soft(c), Change: change, Incident: next.Incident,
 	}
 	if r.last != nil {
@@ -65,6 +66,9 @@ func (w *Worker) completion(r *run, next *check.Last, ev *check.Event, mutated b
 			w.log.Error("incident cannot be written", "check", r.lease.ID, "err", err) // cannot be: texts and numbers
 		}
 		done.IncidentID, done.Incident, done.Change = next.Incident.ID, string(incident), done.Event
+		if done.Change == "" {
+			done.Change = done.Last
+		}
 	}
 	return done
 }
@@ -80,7 +84,8 @@ func (w *Worker) skip(p phases, r *run) {
 
 // complete hands the end of a run over to be written and lets the run go.
 func (w *Worker) complete(p phases, r *run, done check.Completion) {
-	done.Entry, done.Token, done.Rev = r.lease.Entry, r.lease.Token, r.lease.Rev
+	done.Entry, done.Token = r.lease.Entry, r.lease.Token
+	done.Rev, done.Record = r.lease.Rev, r.lease.Record
 	w.runs.remove(r)
 	w.commits.add(p, done, r.suspect())
 }

@@ -49,7 +49,7 @@ func completeArgs(items []check.Completion) []any {
 	for i := range items {
 		c := &items[i]
 		held, after := heldRecord(c)
-		if after == "" || c.Next == 0 || c.Last == "" || c.Event == "" || c.KeepCrashes {
+		if after == "" || c.Next == 0 || c.Last == "" || c.KeepCrashes {
 			usual = 0
 		}
 		args[4+i], args[4+n+i], args[4+2*n+i] = c.ID, c.SID, held

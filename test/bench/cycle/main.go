@@ -12,6 +12,7 @@ import (
 	"log"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -149,7 +150,7 @@ func redpoll(ctx context.Context, q *redisqueue.Queue, n int) error {
 			items := make([]check.Completion, len(leases))
 			for i, l := range leases {
 				revs[l.ID] = l.Rev
-				items[i] = check.Completion{Entry: l.Entry, Token: l.Token, Rev: l.Rev, Record: l.Record, Next: l.Now, Last: state, Event: event}
+				items[i] = check.Completion{Entry: l.Entry, Token: l.Token, Rev: l.Rev, Record: l.Record, Next: l.Now, Last: unique(state, l.ID), Event: unique(event, l.ID)}
 			}
 			if _, err := q.Complete(ctx, lane, items); err != nil {
 				return err
@@ -207,9 +208,9 @@ func plainWork(ctx context.Context, c *redis.Client) (int, error) {
 	pipe = c.Pipeline()
 	sets, zs := make([]string, 0, 2*len(ids)), make([]redis.Z, 0, len(ids))
 	for _, id := range ids {
-		sets = append(sets, id, state)
+		sets = append(sets, id, unique(state, id))
 		zs = append(zs, redis.Z{Score: now, Member: id})
-		pipe.XAdd(ctx, &redis.XAddArgs{Stream: "plain:results", MaxLen: 100_000, Approx: true, Values: []string{"event", event}})
+		pipe.XAdd(ctx, &redis.XAddArgs{Stream: "plain:results", MaxLen: 100_000, Approx: true, Values: []string{"event", unique(event, id)}})
 	}
 	pipe.HSet(ctx, "plain:state", sets)
 	pipe.ZAdd(ctx, "plain:due", zs...)
@@ -225,4 +226,9 @@ func anys(ids []string) []any {
 		out[i] = id
 	}
 	return out
+}
+
+// unique makes a text that nobody has seen before.
+func unique(text, id string) string {
+	return id + strconv.FormatInt(time.Now().UnixNano(), 10) + text
 }

@@ -13,8 +13,8 @@
 -- ARGV[4] usual      1 when every run has a next time and a result
 -- ARGV[5...] n ids; n sids; n held, the records that lease wrote; n pairs id, after, the
 -- record to be put in place of held when that still stands there (else the script makes
--- one); n pairs next, id: unix ms, 0 for never; n pairs id, last; n events; last and
--- event empty: nothing is recorded
+-- one); n pairs next, id: unix ms, 0 for never; n pairs id, last; n events, empty for
+-- the same as last; last empty: nothing is recorded
 -- ARGV[...] run, kind, key, value: what few runs have: of the run with that number,
 -- crashed (key and value empty: the crash count stays), incident (id and
 -- incident) or change (value is the event)
@@ -31,6 +31,12 @@ local now, n = server_ms(), tonumber(ARGV[3])
 local SID, HELD, AFTER, NEXT, LAST, EVENT, EXTRA = 4 + n, 4 + 2 * n, 4 + 3 * n, 4 + 5 * n, 4 + 7 * n, 4 + 9 * n, 4 + 10 * n
 local recs = redis.call('HMGET', runs, unpack(ARGV, 5, SID))
 
+-- before compares two ids of stream entries; those of one length in no time.
+local function before(a, b)
+  if #a == #b then return a < b end
+  return rev_cmp(a, b) < 0
+end
+
 -- clear takes the entries of runs that ended out of the stream. Those in front
 -- of all that is pending go at once with their nodes, which is far cheaper
 -- than one by one, but only when the pending list knew them all: then whatever
@@ -39,11 +45,12 @@ local function clear(ids, count)
   local known = redis.call('XACK', ready, ARGV[1], unpack(ids))
   local front = known == count and redis.call('XPENDING', ready, ARGV[1], '-', '+', 1)
   local floor = front and front[1] and front[1][1]
-  local last, rest = '0-0', {}
+  local last, rest, n = '0-0', {}, 0
   for _, sid in ipairs(ids) do
-    if not front or (floor and rev_cmp(sid, floor) > 0) then
-      rest[#rest + 1] = sid
-    elseif rev_cmp(sid, last) > 0 then
+    if not front or (floor and before(floor, sid)) then
+      n = n + 1
+      rest[n] = sid
+    elseif before(last, sid) then
       last = sid
     end
   end
@@ -51,7 +58,7 @@ local function clear(ids, count)
     local ms, seq = match(last, '^(%d+)%-(%d+)$')
     redis.call('XTRIM', ready, 'MINID', ms .. '-' .. int(tonumber(seq) + 1))
   end
-  if #rest > 0 then redis.call('XDEL', ready, unpack(rest)) end
+  if n > 0 then redis.call('XDEL', ready, unpack(rest)) end
 end
 
 -- publish appends results.
@@ -82,8 +89,12 @@ if same == n and ARGV[4] == '1' then
   redis.call('HSET', runs, unpack(ARGV, AFTER + 1, NEXT))
   redis.call('ZADD', due, 'LT', unpack(ARGV, NEXT + 1, LAST))
   redis.call('HSET', last, unpack(ARGV, LAST + 1, EVENT))
-  publish({ unpack(ARGV, EVENT + 1, EXTRA) })
-  for i = 1, n do reply[i] = 0 end
+  local events = {}
+  for i = 1, n do
+    events[i] = ARGV[EVENT + i] ~= '' and ARGV[EVENT + i] or ARGV[LAST + 2 * i]
+    reply[i] = 0
+  end
+  publish(events)
   extras(reply)
   return reply
 end
@@ -112,7 +123,7 @@ local function record(i)
   if ARGV[LAST + 2 * i] ~= '' then
     lasts[2 * told + 1], lasts[2 * told + 2] = ARGV[4 + i], ARGV[LAST + 2 * i]
     told = told + 1
-    events[told] = ARGV[EVENT + i]
+    events[told] = ARGV[EVENT + i] ~= '' and ARGV[EVENT + i] or ARGV[LAST + 2 * i]
   end
 end
 
