@@ -79,7 +79,9 @@ func (w *Worker) skip(p phases, r *run) {
 	defer w.slots.done()
 	due, missed := check.NextDue(r.spec.check, r.spec.schedule, r.planned(), r.now(), false)
 	w.cfg.Metrics.Count(CountMissed, missed+1)
-	w.complete(p, r, check.Completion{Next: unixMilli(due)})
+	// The crashes stay: they say nothing about a run that was left out, and a run
+	// that was taken over is late by a lease.
+	w.complete(p, r, check.Completion{Next: unixMilli(due), KeepCrashes: r.lease.Crashes > 0})
 }
 
 // complete hands the end of a run over to be written and lets the run go.
