@@ -1,11 +1,10 @@
 package ping
 
 import (
-	"fmt"
 	"math"
 	"net/netip"
 	"slices"
-	"strings"
+	"strconv"
 	"time"
 
 	"github.com/redpoll/redpoll/pkg/check"
@@ -109,34 +108,43 @@ func seconds(d check.Duration) *float64 {
 	return &s
 }
 
-// describe says in one line what came back.
+// describe says in one line what came back. It is called for every run, so it
+// does without fmt.
 func (c *command) describe(addr netip.Addr, rep icmp.Report, f figures) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%d of %d packets answered", len(rep.RTTs), rep.Sent)
+	b := make([]byte, 0, 160)
+	count := func(before string, n int, after string) {
+		b = append(strconv.AppendInt(append(b, before...), int64(n), 10), after...)
+	}
+	span := func(before string, d time.Duration) { b = append(append(b, before...), short(d).String()...) }
+	count("", len(rep.RTTs), " of ")
+	count("", rep.Sent, " packets answered")
 	if name := addr.String(); name != c.Host {
-		fmt.Fprintf(&b, " by %s", name)
+		b = append(append(b, " by "...), name...)
 	}
 	if len(rep.RTTs) > 0 {
-		fmt.Fprintf(&b, ", round trip %v (%v to %v)", short(f.avg), short(f.min), short(f.max))
+		span(", round trip ", f.avg)
+		span(" (", f.min)
+		span(" to ", f.max)
+		b = append(b, ')')
 	}
 	if len(rep.RTTs) > 1 {
-		fmt.Fprintf(&b, ", jitter %v", short(f.jitter))
+		span(", jitter ", f.jitter)
 	}
-	for _, x := range []struct {
+	for _, odd := range [...]struct {
 		n    int
 		what string
-	}{{rep.Late, "too late"}, {rep.Duplicates, "duplicate"}, {rep.Truncated, "cut short"}} {
-		if x.n > 0 {
-			fmt.Fprintf(&b, ", %d %s", x.n, x.what)
+	}{{rep.Late, " too late"}, {rep.Duplicates, " duplicate"}, {rep.Truncated, " cut short"}} {
+		if odd.n > 0 {
+			count(", ", odd.n, odd.what)
 		}
 	}
 	if rep.Sent < c.Count {
-		fmt.Fprintf(&b, ", %d not sent: the check's timeout is too short", c.Count-rep.Sent)
+		count(", ", c.Count-rep.Sent, " not sent: the check's timeout is too short")
 	}
 	if rep.Faults > 0 {
-		fmt.Fprintf(&b, ": %s", rep.Fault)
+		b = append(append(b, ": "...), rep.Fault.String()...)
 	}
-	return b.String()
+	return string(b)
 }
 
 // short rounds to what is worth reading.

@@ -10,6 +10,9 @@ import (
 // dropped replies.
 const maxResend = 3
 
+// few packets have their places in the run itself.
+const few = 8
+
 // run is one Ping on its way. Its lane's goroutine owns it until done is
 // closed; then the caller of Ping does.
 type run struct {
@@ -32,6 +35,9 @@ type run struct {
 	resends int
 	over    bool
 
+	fewSlots [few]uint32
+	fewRTTs  [few]time.Duration
+
 	report Report
 	err    error
 	done   chan struct{}
@@ -51,9 +57,10 @@ func newRun(req Request) (*run, error) {
 		count: req.Count,
 		done:  make(chan struct{}),
 	}
-	few := min(req.Count, 16)
-	r.slots = make([]uint32, 0, few)
-	r.report.RTTs = make([]time.Duration, 0, few)
+	r.slots, r.report.RTTs = r.fewSlots[:0], r.fewRTTs[:0]
+	if req.Count > few {
+		r.slots, r.report.RTTs = make([]uint32, 0, req.Count), make([]time.Duration, 0, req.Count)
+	}
 	return r, r.dest.set(req)
 }
 

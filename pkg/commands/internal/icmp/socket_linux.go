@@ -164,6 +164,8 @@ func (s *socket) filter() error {
 		if err := s.filter6(); err != nil {
 			return err
 		}
+	} else if err := s.filter4(); err != nil {
+		return err
 	}
 	program := []unix.SockFilter{
 		start,
@@ -178,6 +180,13 @@ func (s *socket) filter() error {
 	}
 	prog := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
 	return os.NewSyscallError("setsockopt filter", unix.SetsockoptSockFprog(s.fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &prog))
+}
+
+// filter4 is cheaper than a program: what it refuses is not even copied.
+func (s *socket) filter4() error {
+	const icmpFilter = 1 // linux/icmp.h; a set bit blocks its type
+	pass := 1<<typeReply4 | 1<<typeUnreach4 | 1<<typeExceeded4 | 1<<typeProblem4
+	return os.NewSyscallError("setsockopt filter", unix.SetsockoptInt(s.fd, unix.SOL_RAW, icmpFilter, ^pass))
 }
 
 func (s *socket) filter6() error {
