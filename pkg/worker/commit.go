@@ -45,8 +45,15 @@ type commit struct {
 
 func (c *commits) init(w *Worker) { c.w, c.lanes = w, map[check.Lane]*laneCommits{} }
 
-// add takes the end of a run. When too many wait, the oldest of the lane is
-// given up.
+// expect counts a result that add will bring.
+func (c *commits) expect() {
+	c.mu.Lock()
+	c.kept++
+	c.mu.Unlock()
+}
+
+// add takes the end of a run that was expected. When too many wait, the oldest
+// of the lane is given up.
 func (c *commits) add(p phases, done check.Completion, suspect bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -56,11 +63,10 @@ func (c *commits) add(p phases, done check.Completion, suspect bool) {
 		c.lanes[done.Lane] = l
 	}
 	l.queue = append(l.queue, commit{done, suspect})
-	c.kept++
 	if c.kept > maxKept && len(l.queue) > l.flying {
 		c.drop(l, l.flying)
 	}
-	if len(l.queue) >= enough {
+	if len(l.queue)-l.flying >= enough {
 		select {
 		case l.full <- struct{}{}:
 		default:

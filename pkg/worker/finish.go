@@ -88,6 +88,8 @@ func (w *Worker) skip(p phases, r *run) {
 func (w *Worker) complete(p phases, r *run, done check.Completion) {
 	done.Entry, done.Token = r.lease.Entry, r.lease.Token
 	done.Rev, done.Record = r.lease.Rev, r.lease.Record
+	// Counted first: a stop that sees no runs must see their results.
+	w.commits.expect()
 	w.runs.remove(r)
 	w.commits.add(p, done, r.suspect())
 }

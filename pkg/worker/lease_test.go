@@ -215,6 +215,7 @@ func TestResultsAreBounded(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		p.queue = ctx
 		for i := range maxKept + 100 {
+			w.commits.expect()
 			w.commits.add(p, check.Completion{Entry: check.Entry{Lane: lane, ID: fmt.Sprint(i)}}, false)
 		}
 		if n := m.count(CountDropped); n != 100 || w.commits.kept != maxKept {
