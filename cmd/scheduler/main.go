@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/redpoll/redpoll/internal/daemon"
 	"github.com/redpoll/redpoll/pkg/commands"
 	"github.com/redpoll/redpoll/pkg/queue/redisqueue"
@@ -42,9 +40,7 @@ func run(ctx context.Context, p *daemon.Process) error {
 	s = scheduler.New(queue, scheduler.Config{Commands: commands.Builtin(), Log: log, Hooks: newMetrics(reg).hooks(health.Beat)})
 	return common.Serve(ctx, log, reg, health, func(ctx context.Context) error {
 		err := daemon.Await(ctx, log, health, func(ctx context.Context) (bool, error) {
-			err := queue.Require(ctx, *common.AllowEviction)
-			// A server that answers will not change its mind.
-			return err != nil && client.Ping(ctx).Err() == nil && !redis.IsLoadingError(err), err
+			return queue.Usable(ctx, *common.AllowEviction)
 		})
 		if err != nil {
 			return fmt.Errorf("this Redis cannot be used: %w", err)

@@ -6,8 +6,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/redpoll/redpoll/internal/daemon"
 	"github.com/redpoll/redpoll/pkg/queue/redisqueue"
 	"github.com/redpoll/redpoll/pkg/worker"
@@ -44,9 +42,7 @@ func run(ctx context.Context, p *daemon.Process) error {
 	}
 	return set.common.Serve(ctx, log, reg, health, func(ctx context.Context) error {
 		err := daemon.Await(ctx, log, health, func(ctx context.Context) (bool, error) {
-			err := queue.Require(ctx, *set.common.AllowEviction)
-			// A server that answers will not change its mind.
-			return err != nil && client.Ping(ctx).Err() == nil && !redis.IsLoadingError(err), err
+			return queue.Usable(ctx, *set.common.AllowEviction)
 		})
 		if err != nil {
 			return fmt.Errorf("this Redis cannot be used: %w", err)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -70,12 +71,36 @@ func (q *Queue) Require(ctx context.Context, allowEviction bool) error {
 	return q.enterSchema(ctx)
 }
 
-func (q *Queue) enterSchema(ctx context.Context) error {
-	err := q.client.HSetNX(ctx, q.KeyMeta(), "schema", Schema).Err()
-	if err != nil {
-		return fmt.Errorf("write %s: %w", q.KeyMeta(), err)
+// Usable is Require for a daemon that can wait: final says that waiting is of
+// no use, since a server that answers is one that Require refuses.
+func (q *Queue) Usable(ctx context.Context, allowEviction bool) (final bool, err error) {
+	err = q.Require(ctx, allowEviction)
+	var reply redis.Error
+	switch {
+	case err == nil:
+		return false, nil
+	case errors.As(err, &reply):
+		return !passes(reply), err
 	}
+	return errors.Unwrap(err) == nil, err // Require's own verdict has no cause
+}
+
+// passes tells an answer of a server that refuses something for a while, full,
+// in failover or with another password, from one that it gives for ever.
+func passes(reply error) bool {
+	return slices.ContainsFunc([]string{
+		"OOM", "READONLY", "NOREPLICAS", "MISCONF", "LOADING", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOAUTH", "WRONGPASS",
+	}, func(code string) bool { return redis.HasErrorPrefix(reply, code) })
+}
+
+func (q *Queue) enterSchema(ctx context.Context) error {
 	have, err := q.client.HGet(ctx, q.KeyMeta(), "schema").Int()
+	if errors.Is(err, redis.Nil) { // written only where it is missing: a full server refuses even a repetition
+		if err := q.client.HSetNX(ctx, q.KeyMeta(), "schema", Schema).Err(); err != nil {
+			return fmt.Errorf("write %s: %w", q.KeyMeta(), err)
+		}
+		have, err = q.client.HGet(ctx, q.KeyMeta(), "schema").Int()
+	}
 	switch {
 	case errors.Is(err, redis.Nil):
 		return nil
