@@ -66,7 +66,7 @@ var importRules = []importRule{
 // testOnly says whether a package is there for tests alone. Its name says so
 // (redistest, checktest); only tests and its like import it.
 func testOnly(folder string) bool {
-	return strings.HasSuffix(folder, "test") && path.Base(folder) != "test"
+	return strings.HasSuffix(folder, "test") && path.Base(folder) != "test" && folder != "pkg/commands/speedtest"
 }
 
 // testHelpers is the rule of those packages.
@@ -75,7 +75,7 @@ var testHelpers = importRule{
 	ours:   []string{"pkg/...", "internal/..."},
 	third: []string{
 		"go.uber.org/goleak", "github.com/redis/go-redis/v9", "github.com/alicebob/miniredis/v2", "github.com/gosnmp/gosnmp",
-		"golang.org/x/net/...", "golang.org/x/sys/unix",
+		"golang.org/x/net/...", "golang.org/x/sys/unix", "github.com/prometheus/client_golang/prometheus",
 	},
 }
 

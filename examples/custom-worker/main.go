@@ -3,9 +3,12 @@
 //
 //	redis-server --port 6379 &
 //	go run ./cmd/scheduler &
-//	go run ./examples/custom-worker &
-//	redis-cli -e XADD redpoll:intake '*' id backup command file_age every 10s params.path go.mod params.age_crit 36h
-//	go run ./cmd/redpoll describe backup
+//	go run ./examples/custom-worker -zone files &
+//	redis-cli -e XADD redpoll:intake '*' zone files id backup command file_age every 10s params.path go.mod params.age_crit 36h
+//	go run ./cmd/redpoll describe files/backup
+//
+// It has a zone of its own, since every worker of a zone may be given any of
+// the zone's checks.
 package main
 
 import (
@@ -27,17 +30,18 @@ import (
 func main() {
 	url := flag.String("redis", "redis://127.0.0.1:6379/0", "`URL` of Redis")
 	name := flag.String("name", fmt.Sprintf("custom-%d", os.Getpid()), "the worker's name, which no other process may have")
+	zone := flag.String("zone", check.DefaultZone, "the `zone` whose checks run here")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *url, *name, os.Stdout, os.Stderr); err != nil {
+	if err := run(ctx, *url, *name, *zone, os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "custom-worker:", err)
 		os.Exit(1)
 	}
 }
 
 // run works until ctx ends; running checks then have some time to end.
-func run(ctx context.Context, url, name string, out, log io.Writer) error {
+func run(ctx context.Context, url, name, zone string, out, log io.Writer) error {
 	client, err := redisqueue.Open(url, redisqueue.Security{})
 	if err != nil {
 		return err
@@ -54,6 +58,7 @@ func run(ctx context.Context, url, name string, out, log io.Writer) error {
 		Commands: known,
 		Handlers: []worker.HandlerInstance{{Name: "print", Handler: newPrinter(out), Default: true}},
 		Name:     name,
+		Zones:    []string{zone},
 		Logger:   slog.New(slog.NewTextHandler(log, nil)),
 	})
 	if err != nil {

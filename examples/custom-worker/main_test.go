@@ -51,7 +51,7 @@ func TestOwnCommandAndHandler(t *testing.T) {
 		}
 	})
 	wg.Go(func() {
-		if err := run(ctx, "redis://"+client.Options().Addr, "mine", &out, &log); err != nil {
+		if err := run(ctx, "redis://"+client.Options().Addr, "mine", "files", &out, &log); err != nil {
 			t.Errorf("run() = %v", err)
 		}
 	})
@@ -63,11 +63,11 @@ func TestOwnCommandAndHandler(t *testing.T) {
 		return err == nil && len(all) == 1
 	})
 	missing := filepath.Join(t.TempDir(), "no-such-backup")
-	if _, err := queue.Request(ctx, []string{"id", "backup", "command", "file_age", "every", "1h", "params.path", missing}); err != nil {
+	if _, err := queue.Request(ctx, []string{"zone", "files", "id", "backup", "command", "file_age", "every", "1h", "params.path", missing}); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, &log, func() bool {
-		return strings.HasPrefix(out.String(), "open default/backup/") && strings.Contains(out.String(), ": CRIT FILE_MISSING ")
+		return strings.HasPrefix(out.String(), "open files/backup/") && strings.Contains(out.String(), ": CRIT FILE_MISSING ")
 	})
 }
 
