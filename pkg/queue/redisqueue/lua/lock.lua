@@ -14,6 +14,7 @@ if ARGV[2] == '0' then return redis.call('DEL', lock) end
 if have then
   redis.call('PEXPIRE', lock, ARGV[2])
 else
+  redis.call('DEL', lock) -- nothing: a full Redis wants a removing write first
   redis.call('SET', lock, owner, 'PX', ARGV[2])
 end
 return 1
