@@ -121,7 +121,7 @@ func (b *inBatch) read(fd int, flags int) int {
 		case 0:
 			b.used = int(n)
 			return int(n)
-		case unix.EAGAIN, unix.EBADF, unix.ENOTSOCK, unix.EINVAL, unix.ENOSYS:
+		case unix.EAGAIN, unix.EBADF, unix.ENOTSOCK, unix.EINVAL, unix.ENOSYS, unix.EOPNOTSUPP:
 			return 0
 		}
 	}

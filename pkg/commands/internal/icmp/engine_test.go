@@ -28,8 +28,13 @@ func TestPingSizes(t *testing.T) {
 				}
 			}
 		}
-		if s := e.Stats(); s.Malformed+s.Truncated != 0 {
+		s := e.Stats()
+		if s.Malformed+s.Truncated != 0 {
 			t.Errorf("Stats = %+v, want nothing malformed", s)
+		}
+		// The first replies come before the kernel takes times.
+		if stamped, odd := e.count.stamped.Load(), e.count.odd.Load(); stamped < s.Sent-2 || odd > s.Sent/2 {
+			t.Errorf("%d send times by the kernel and %d times of our own for %d packets", stamped, odd, s.Sent)
 		}
 	})
 }

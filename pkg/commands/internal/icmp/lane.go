@@ -8,7 +8,7 @@ import (
 
 const (
 	batchSize = 32 // packets per system call
-	// paceRate bounds the packets that leave per millisecond, paceBurst those
+	// paceRate bounds the frames that leave per millisecond, paceBurst those
 	// that may leave at once: 25 KB of small packets are 0.2 ms of a gigabit.
 	paceRate  = 200
 	paceBurst = 256
@@ -221,7 +221,7 @@ func (l *lane) due(now int64) (held bool) {
 			l.expire(r)
 		case r.at > now+slack:
 			return false
-		case !l.paced():
+		case !l.paced(r.req.Size):
 			return true
 		default:
 			l.stage(r, now)
@@ -234,18 +234,20 @@ func (l *lane) due(now int64) (held bool) {
 	return false
 }
 
-// paced takes one token of the pace.
-func (l *lane) paced() bool {
-	if l.tokens == 0 {
+// paced takes the tokens of a packet with size bytes of data.
+func (l *lane) paced(size int) bool {
+	if l.tokens <= 0 {
 		now := l.now()
-		l.tokens = min(paceBurst, (now-l.refilled)*paceRate/int64(time.Millisecond))
-		if l.tokens <= 0 {
-			l.tokens = 0
+		more := (now - l.refilled) * paceRate / int64(time.Millisecond)
+		if l.tokens += more; l.tokens <= 0 {
+			if more > 0 {
+				l.refilled = now
+			}
 			return false
 		}
-		l.refilled = now
+		l.tokens, l.refilled = min(l.tokens, paceBurst), now
 	}
-	l.tokens--
+	l.tokens -= 1 + int64(size)/1500 // one for each frame on the wire
 	return true
 }
 

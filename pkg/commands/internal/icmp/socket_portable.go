@@ -91,7 +91,7 @@ func (s *socket) close() error      { return s.conn.Close() }
 
 // fit makes room for replies with size bytes of data.
 func (s *socket) fit(size int) {
-	if need := max(1500, headerLen+size+1); len(s.bufs[0]) < need {
+	if need := max(1500, 60+headerLen+size+1); len(s.bufs[0]) < need {
 		for i := range s.bufs {
 			s.bufs[i] = make([]byte, need)
 		}
