@@ -17,7 +17,7 @@ local have = redis.call('HGET', incidents, ARGV[1])
 if not have then return 'missing' end
 if have ~= ARGV[2] then return 'conflict' end
 if redis.call('HGET', incidents, ARGV[1] .. '/ack') == ARGV[3] then return 'unchanged' end
-redis.call('HDEL', incidents, '')
+removing(incidents)
 redis.call('HSET', incidents, ARGV[1] .. '/ack', ARGV[3])
 redis.call('XADD', changes, 'MAXLEN', '~', ARGV[5], '*', 'event', ARGV[4])
 return 'changed'

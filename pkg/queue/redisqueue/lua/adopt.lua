@@ -13,7 +13,7 @@
 local specs, runs, due = KEYS[1], KEYS[2], KEYS[3]
 local wrong = wrong_type(specs, 'hash', runs, 'hash', due, 'zset')
 if wrong then return wrong end
-redis.call('HDEL', runs, '')
+removing(runs)
 
 -- outdated tells why a request is not applied, nil when it is.
 local function outdated(rev, was, rec)

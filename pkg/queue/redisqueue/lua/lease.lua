@@ -88,7 +88,7 @@ if #drop > 0 then
   redis.call('XACK', ready, group, unpack(drop))
   redis.call('XDEL', ready, unpack(drop))
 else
-  redis.call('HDEL', runs, '')
+  removing(runs)
 end
 if written > 0 then redis.call('HSET', runs, unpack(sets)) end
 return reply

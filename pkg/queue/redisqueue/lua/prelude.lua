@@ -66,6 +66,10 @@ local function wrong_type(...)
   end
 end
 
+-- removing is the first write of a script: it removes nothing, and lets those
+-- that follow through when memory is full. No check has such an id.
+local function removing(hash) redis.call('HDEL', hash, '(none)') end
+
 -- num_before compares two decimal numbers without leading zeros.
 local function num_before(a, b)
   if #a ~= #b then return #a < #b end

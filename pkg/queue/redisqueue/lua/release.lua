@@ -13,7 +13,7 @@ local wrong = wrong_type(ready, 'stream', runs, 'hash')
 if wrong then return wrong end
 
 local reply = {}
-redis.call('HDEL', runs, '')
+removing(runs)
 
 local function hand_back(sid, id, token)
   local rec = redis.call('HGET', runs, id)

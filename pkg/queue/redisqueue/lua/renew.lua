@@ -14,7 +14,7 @@ local expiry = int(server_ms() + tonumber(ARGV[1]))
 local ids, n = {}, (#ARGV - 1) / 3
 for i = 1, n do ids[i] = ARGV[3 * i] end
 local recs = redis.call('HMGET', runs, unpack(ids))
-redis.call('HDEL', runs, '')
+removing(runs)
 local reply, sets = {}, {}
 
 for i = 1, n do

@@ -35,7 +35,7 @@ local written = false
 
 -- removing_first lets the writes that follow through when memory is full.
 local function removing_first()
-  if not written then redis.call('HDEL', runs, '') end
+  if not written then removing(runs) end
   written = true
 end
 

@@ -19,7 +19,7 @@ if rev_cmp(ARGV[2], was) < 0 then return 'older' end
 if state == 't' or state == 'b' then return 'missing' end
 if find(flags, 'p', 1, true) then return 'paused' end
 
-redis.call('HDEL', runs, '')
+removing(runs)
 if state == 'd' then state = 'w' end
 if state == 'l' then flags = flag(flags, 'a', true) end
 redis.call('HSET', runs, id, state .. ' ' .. flags .. ' ' .. planned .. ' ' .. sid .. ' ' .. owner .. ' ' .. ends .. ' 0 ' .. was .. ' ' .. sub(rec, pos))

@@ -12,6 +12,6 @@ if wrong then return wrong end
 local have = redis.call('HGET', zones, ARGV[1])
 local version = have and match(have, '^(%d+) ') or '0'
 if tonumber(version) > tonumber(ARGV[2]) then return 0 end
-redis.call('HDEL', zones, '')
+removing(zones)
 redis.call('HSET', zones, ARGV[1], ARGV[2] .. ' ' .. ARGV[3])
 return 1
