@@ -6,7 +6,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
@@ -14,17 +13,13 @@ import (
 	"os"
 	"runtime/pprof"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/hibiken/asynq"
-	"github.com/redis/go-redis/v9"
 
 	"github.com/redpoll/redpoll/pkg/check"
-	"github.com/redpoll/redpoll/pkg/queue/redisqueue"
-	"github.com/redpoll/redpoll/pkg/scheduler"
-	"github.com/redpoll/redpoll/pkg/worker"
+	"github.com/redpoll/redpoll/test/bench/internal/noop"
 	"github.com/redpoll/redpoll/test/bench/internal/server"
 )
 
@@ -102,58 +97,11 @@ func measure(start func(string, int, *atomic.Int64) (func(), error), n int, d ti
 }
 
 func redpoll(addr string, n int, count *atomic.Int64) (func(), error) {
-	c := redis.NewClient(&redis.Options{Addr: addr, DisableIdentity: true})
-	q := redisqueue.New(c, "")
-	ctx, cancel := context.WithCancel(context.Background())
-	noop := func(json.RawMessage) (check.Command, error) {
-		return check.CommandFunc(func(context.Context, check.Run) (check.Result, error) {
-			count.Add(1)
-			return check.Result{At: time.Now()}, nil
-		}), nil
-	}
-	lane := check.Lane{Zone: check.DefaultZone}
-	if err := fill(ctx, q, lane, n); err != nil {
-		cancel()
-		return nil, err
-	}
-	w, err := worker.New(worker.Config{Queue: q, Commands: check.Commands{"noop": noop}, Name: "bench"})
-	if err != nil {
-		cancel()
-		return nil, err
-	}
-	s := scheduler.New(q, scheduler.Config{Commands: check.Commands{"noop": noop}})
-	var wg sync.WaitGroup
-	wg.Go(func() { _ = s.Run(ctx) })
-	wg.Go(func() { _ = w.Run(ctx) })
-	return func() {
-		cancel()
-		wg.Wait()
-		_ = c.Close()
-	}, nil
-}
-
-func fill(ctx context.Context, q *redisqueue.Queue, lane check.Lane, n int) error {
-	if err := q.EnterZone(ctx, lane.Zone); err != nil {
-		return err
-	}
-	now, err := q.Now(ctx)
-	if err != nil {
-		return err
-	}
-	for i := 0; i < n; i += 200 {
-		var items []check.Adoption
-		for j := i; j < min(i+200, n); j++ {
-			c := check.Check{ID: fmt.Sprintf("check-%06d", j), Command: "noop", Every: check.Duration(time.Second)}
-			text := string(c.Text())
-			items = append(items, check.Adoption{
-				ID: c.ID, Rev: fmt.Sprintf("%d-%d", now, j), Spec: text, SHA: check.SHA(text), First: now,
-			})
-		}
-		if _, err := q.Adopt(ctx, lane, items); err != nil {
-			return err
-		}
-	}
-	return nil
+	f := noop.Fleet{Addr: addr, Workers: 1, Checks: n, Every: time.Second, Run: func(context.Context, check.Run) error {
+		count.Add(1)
+		return nil
+	}}
+	return f.Start()
 }
 
 func asynqWay(addr string, n int, count *atomic.Int64) (func(), error) {
