@@ -1,0 +1,80 @@
+# make help lists the targets.
+
+GO       ?= go
+GOFMT    ?= gofmt
+FUZZTIME ?= 10s
+GOLANGCI ?= $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+# Each package is tested once. Those whose work is concurrency, with the race
+# detector; the rules and what runs whole programs, without it.
+RACE  := ./pkg/scheduler/... ./pkg/worker/... ./pkg/queue/... ./pkg/commands/... ./pkg/handlers/... ./pkg/check/checktest \
+         ./internal/daemon/... ./examples/...
+PLAIN  = $(filter-out $(shell $(GO) list $(RACE)) %/test/system,$(shell $(GO) list ./...))
+TESTFLAGS ?= -vet=off -timeout 10m
+
+# In CI a test that lacks its server fails; elsewhere it is skipped, loudly.
+ifeq ($(CI),true)
+export REDPOLL_TEST_REDIS := required
+export REDPOLL_TEST_SERVERS := required
+export REDPOLL_TEST_NETNS := required
+endif
+
+.PHONY: help all test deps format vet build test-race test-plain test-system test-bench lint bench fuzz cover soak clean
+.NOTPARALLEL:
+
+help: ## lists the targets
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+all: build
+
+test: deps format vet build test-race test-plain test-system ## all that CI does: installs what tests need, format, vet, build, tests
+
+deps: ## installs the servers that tests need, where they are missing (Debian, Ubuntu)
+	@.ci/deps
+
+format: ## fails when a file is not as gofmt writes it
+	@bad=$$($(GOFMT) -l cmd examples internal pkg test); if [ -n "$$bad" ]; then echo "not as gofmt writes it:"; echo "$$bad"; exit 1; fi
+
+vet: test-bench ## go vet of everything
+	$(GO) vet ./...
+
+build: ## the three programs, into bin/
+	$(GO) build ./...
+	$(GO) build -o bin/ ./cmd/...
+
+test-bench: ## vets and builds the module of the benchmarks
+	cd test/bench && $(GO) vet ./... && $(GO) build -o /dev/null ./...
+
+test-race: ## the packages whose work is concurrency
+	$(GO) test -race $(TESTFLAGS) $(RACE)
+
+test-plain: ## the other packages
+	$(GO) test $(TESTFLAGS) $(PLAIN)
+
+test-system: ## the real binaries: kill, stop, restart, scale
+	$(GO) test $(TESTFLAGS) ./test/system
+
+lint: ## golangci-lint; the first call builds it
+	$(GOLANGCI) run
+
+bench: ## what this machine can do, and the Go benchmarks
+	$(GO) run ./cmd/redpoll bench
+	$(GO) test -run '^$$' -bench . ./pkg/...
+
+fuzz: ## every fuzz test for FUZZTIME (10s)
+	@grep -rlE '^func Fuzz' --include='*_test.go' pkg internal | sort | while read -r file; do \
+		for name in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]*)\(.*/\1/p' "$$file"); do \
+			echo "$$(dirname "$$file") $$name"; \
+			$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")" || exit 1; \
+		done; \
+	done
+
+cover: ## coverage.out and the total
+	$(GO) test -vet=off -coverpkg=./pkg/...,./internal/... -coverprofile=coverage.out ./pkg/... ./internal/... ./cmd/...
+	$(GO) tool cover -func=coverage.out | tail -n 1
+
+soak: ## the systems of the tests with chaos ten times as long
+	$(GO) test $(TESTFLAGS) -timeout 60m -count=1 -v ./test/system -system.long
+
+clean: ## removes what builds leave
+	rm -rf bin dist coverage.out
