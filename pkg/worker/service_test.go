@@ -167,7 +167,7 @@ func TestBatches(t *testing.T) {
 		if n := len(q.completions()); n != 1000 {
 			t.Errorf("%d completions, want 1000", n)
 		}
-		if len(q.requests) > 10 || len(q.calls) > 100 {
+		if len(q.requests) > 10 || len(q.calls) > 40 {
 			t.Errorf("%d lease and %d complete calls for 1000 checks, want batches", len(q.requests), len(q.calls))
 		}
 		for _, n := range append(q.calls, q.readMany...) {
