@@ -47,7 +47,10 @@ local function seldom(id, rec, sid)
   local tail = ' ' .. rev .. ' ' .. sub(rec, pos)
   local code = 0
   if state ~= 'q' then
-    if owner == token then return rec end -- this very call, repeated
+    if owner == token then -- this very call, repeated: its lease begins anew
+      if tonumber(crashes) >= 2 then suspects = suspects - 1 end
+      return write(id, state .. ' ' .. flags .. ' ' .. planned .. ' ' .. sid .. mine .. crashes .. tail)
+    end
     if tonumber(ends) > now then
       if tonumber(ends) > now + lease and tonumber(match(sid, '^%d+')) > now then
         -- the server's clock was set back since; otherwise its owner has longer leases
