@@ -23,6 +23,10 @@ local function outdated(rev, was, rec)
   if cmp < 0 then return 'older' end
 end
 
+-- unasked gives the revision of a spec without a record: older than every
+-- request, and never one that a worker may know with another text.
+local function unasked() return '0-0.' .. int(server_ms()) end
+
 local function adopt(id, rev, spec, sha, mode, oldsha, first, keep)
   local text = redis.call('HGET', specs, id)
   local have = text and redis.sha1hex(text) or ''
@@ -43,7 +47,7 @@ local function adopt(id, rev, spec, sha, mode, oldsha, first, keep)
   if hand then
     if have ~= sha then return 'conflict' end
     if state == 'b' and oldrec == short(sha) then return 'unchanged' end
-    rev = rev_bump(was or '0-0')
+    rev = was and rev_bump(was) or unasked()
   else
     redis.call('HSET', specs, id, spec)
   end

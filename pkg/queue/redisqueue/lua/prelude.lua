@@ -13,7 +13,8 @@
 -- owner      token of the lease, or -
 -- expiry     end of the lease, unix ms, or 0
 -- crashes    workers lost in a row while they ran this check
--- rev        revision of the spec: intake entry id, with .N after hand edits
+-- rev        revision of the spec: intake entry id, with .N after hand edits;
+--            0-0.N without a request, where N begins with the time
 -- committed  random part of the last committed token, or -
 -- sha        the first 16 hex digits of the sha1 of the spec's text
 -- first      after an edit during the run: where the new schedule begins, unix
