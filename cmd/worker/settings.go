@@ -46,7 +46,7 @@ func readSettings(p *daemon.Process) (*settings, error) {
 	s.zones = set.List("zones", check.DefaultZone, "ZONE", "the zones whose checks run here", zoneNames)
 	s.slots = set.Int("slots", worker.DefaultSlots, "checks", "how many checks run at once", daemon.AtLeast(1), daemon.AtMost(1_000_000))
 	s.lease = set.Duration("lease", worker.DefaultLease, "after how long a worker that does not answer loses its checks",
-		daemon.AtLeast(time.Second), daemon.AtMost(time.Hour))
+		daemon.AtLeast(time.Second), daemon.AtMost(check.MaxLease))
 	s.grace = set.Duration("grace", worker.DefaultGrace, "how long running checks may go on after the stop", daemon.AtLeast(time.Duration(0)))
 	file := set.String("handlers", "", "FILE", "handlers.yaml, which names the handlers of results; empty: none")
 	deny := set.List("deny-targets", "", "CIDR", "addresses that no check reaches, beside link-local and cloud metadata; one with a leading ! is let through")

@@ -24,6 +24,10 @@ type Entry struct {
 	Planned int64
 }
 
+// MaxLease is the longest time for which a lease is given or renewed at once:
+// what stands in the queue for longer comes from a clock that was set back.
+const MaxLease = 10 * time.Minute
+
 // Lease is the right to run one check until a deadline, and what a worker
 // must know to run it. Times are unix ms on the Redis server's clock.
 type Lease struct {

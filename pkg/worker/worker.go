@@ -29,7 +29,7 @@ type Config struct {
 	// Slots is how many checks run at once; default 1000.
 	Slots int
 	// Lease is how long a check stays with a worker that does not answer;
-	// default 30 s, at least 1 s.
+	// default 30 s, at least 1 s, at most check.MaxLease.
 	Lease time.Duration
 	// Grace is how long running checks may go on after the stop; default 25 s,
 	// negative: not at all.
@@ -141,8 +141,8 @@ func (c *Config) validate() error {
 	if c.Slots < 1 {
 		bad("Slots %d: want at least 1", c.Slots)
 	}
-	if c.Lease < time.Second {
-		bad("Lease %s: want at least 1s", c.Lease)
+	if c.Lease < time.Second || c.Lease > check.MaxLease {
+		bad("Lease %s: want 1s to %s", c.Lease, check.MaxLease)
 	}
 	seen := map[string]bool{}
 	for _, h := range c.Handlers {

@@ -2,13 +2,12 @@ package redisqueue
 
 import (
 	"context"
-	"time"
 
 	"github.com/redpoll/redpoll/pkg/check"
 )
 
-// maxLease is longer than any lease that a worker may ask for.
-const maxLease = 10 * time.Minute
+// maxLease is the longest lease that a worker may ask for.
+const maxLease = check.MaxLease
 
 var repairScript = script("repair")
 
