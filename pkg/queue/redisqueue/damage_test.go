@@ -164,6 +164,29 @@ func TestRepairMendsJunkRecords(t *testing.T) {
 	})
 }
 
+// Go and the scripts agree on what a run record is.
+func TestParseRecordAgreesWithTheScripts(t *testing.T) {
+	eachQueue(t, func(t *testing.T, r *rig) {
+		ctx := t.Context()
+		text := specText("a", 1)
+		r.set("a", 1, r.now())
+		whole := []string{
+			"w - 5 - - 0 0 1-0 - " + sha(text)[:16] + " 0", "w p 0 - - 0 2 1-0.7 AB " + sha(text)[:16] + " 0",
+			"q p 5 1-1 - 0 0 1-0 - " + sha(text)[:16] + " 0", "l pav 5 1-1 w/a 7 0 0-0.1700000000000 - " + sha(text)[:16] + " 9",
+			"d - 5 - - 0 0 1-0 AB " + sha(text)[:16] + " 0", "b - 5 - - 0 0 1-0 - " + sha(text)[:16] + " 0", "t - 5 1-1 w/a 7 0 1-0 - - 9",
+		}
+		for _, rec := range append(whole, junkRecords(sha(text), "1-1")...) {
+			r.must(r.client.HSet(ctx, r.KeyRuns(lane), "a", rec).Err())
+			found, err := r.Repair(ctx, lane, []check.RepairItem{{ID: "a", SHA: sha(text)}}, false)
+			r.must(err)
+			bad := len(found) > 0 && found[0].Kind == "bad_record"
+			if _, err := ParseRecord(rec); (err != nil) != bad {
+				t.Errorf("ParseRecord(%.80q) = %v, repair finds %v", rec, err, found)
+			}
+		}
+	})
+}
+
 // repairPass does for one check what a scheduler's pass does, and gives what
 // it found.
 func (r *rig) repairPass(id, text string) string {

@@ -3,6 +3,7 @@ package redisqueue
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -33,11 +34,30 @@ var recordStates = map[string]string{
 	"w": "waiting", "q": "queued", "l": "leased", "d": "done", "t": "removed", "b": "bad",
 }
 
-// ParseRecord reads a run record.
+// recordForm is what lua/prelude.lua demands of each word.
+var recordForm = regexp.MustCompile(`^[wqldtb] [pav-]{1,3} \d{1,15} (-|\d{1,19}-\d{1,19}) [^ ]+ \d{1,15} \d{1,9} \d+-\d+\.?\d* [^ ]+ [^ ]+ \d{1,15}$`)
+
+// fits tells whether words go together, as lua/prelude.lua sees it.
+func fits(state, flags string, queued, owned bool) bool {
+	switch state {
+	case "l":
+		return queued && owned
+	case "q":
+		return queued && !owned && (flags == "-" || flags == "p")
+	case "w":
+		return !queued && !owned && (flags == "-" || flags == "p")
+	case "t":
+		return queued == owned && flags == "-"
+	}
+	return !queued && !owned && flags == "-"
+}
+
+// ParseRecord reads a run record. The error is for texts that the scripts call
+// a bad record.
 func ParseRecord(text string) (Record, error) {
 	w := strings.Split(text, " ")
-	if len(w) != 11 || recordStates[w[0]] == "" {
-		return Record{}, fmt.Errorf("run record %.60q: want eleven words", text)
+	if !recordForm.MatchString(text) || len(w[7]) > 60 || !fits(w[0], w[1], w[3] != "-", w[4] != "-") {
+		return Record{}, fmt.Errorf("run record %.60q: want eleven words that go together", text)
 	}
 	r := Record{
 		State: recordStates[w[0]], Paused: strings.Contains(w[1], "p"), Again: strings.Contains(w[1], "a"),

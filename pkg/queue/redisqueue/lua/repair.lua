@@ -13,7 +13,7 @@
 -- far without first, are not mended here:
 --   hand          no record, or one of another text: the caller adopts it
 --   bad_record    the record is junk; mended: dropped, the spec is found anew
---   paused_due    paused, yet due; mended: taken out of due
+--   paused_due    paused or refused, yet due; mended: taken out of due
 --   lost          waits, but is not due; mended: due at first
 --   far           due too far ahead; mended: due at first
 --   lost_entry    queued or leased, but its entry is gone; mended: due now
@@ -131,6 +131,9 @@ for i = 1, n do
     kind = mend_waiting(id, rec, scores[i], ahead, first)
   elseif state == 'q' or state == 'l' then
     kind = mend_running(id, rec)
+  elseif state == 'b' and scores[i] then
+    if mend then redis.call('ZREM', due, id) end
+    kind = 'paused_due'
   end
   reply[i] = kind
 end
