@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -23,15 +24,18 @@ func main() { daemon.Main("scheduler", run) }
 func run(ctx context.Context, p *daemon.Process) error {
 	set := daemon.NewSettings(p, "brings due checks to the workers and applies requests")
 	common := daemon.NewCommon(set, ":9101")
-	if err := set.Parse(); err != nil {
+	if err := set.Parse(); errors.Is(err, daemon.ErrHelp) {
 		return err
 	}
 	client, err := connect(common)
 	if err != nil {
 		set.Fault("redis", "", err)
-		return set.Err()
+	} else {
+		defer client.Close()
 	}
-	defer client.Close()
+	if err := set.Err(); err != nil { // all faults at once
+		return err
+	}
 	log := common.Logger(p.Stderr)
 	queue := redisqueue.New(client, *common.Prefix)
 	reg := daemon.NewRegistry()
