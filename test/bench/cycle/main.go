@@ -150,7 +150,7 @@ func redpoll(ctx context.Context, q *redisqueue.Queue, n int) error {
 			items := make([]check.Completion, len(leases))
 			for i, l := range leases {
 				revs[l.ID] = l.Rev
-				items[i] = check.Completion{Entry: l.Entry, Token: l.Token, Rev: l.Rev, Record: l.Record, Next: l.Now, Last: unique(state, l.ID), Event: unique(event, l.ID)}
+				items[i] = check.Completion{Entry: l.Entry, Token: l.Token, Rev: l.Rev, Record: l.Record, Next: l.Now, Last: unique(event, l.ID)}
 			}
 			if _, err := q.Complete(ctx, lane, items); err != nil {
 				return err

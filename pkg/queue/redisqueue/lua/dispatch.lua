@@ -30,7 +30,7 @@ if #found > 0 then
       local at, before = tonumber(plan) or 0, tonumber(planned)
       if at < 1e11 or at <= before then
         plan = int(math.max(now, before + 1))
-      elseif find(plan, '%D') then
+      elseif #plan ~= 13 then -- no whole number of ms before the year 2286
         plan = int(math.max(math.floor(at), before + 1))
       end
       local sid = redis.call('XADD', ready, '*', 'id', id, 'due', plan)
