@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -32,9 +33,22 @@ func (q *Queue) makeGroup(ctx context.Context, stream, group string) error {
 
 // Read takes new entries of lanes for a worker, at most count of each lane; it
 // waits up to block, and MaxBlock at most, for the first. Nothing there is an
-// empty answer. A group that is missing is made. On a cluster the lanes must
-// share one slot: read one lane per call there.
+// empty answer. A group that is missing is made. A lane whose stream somebody
+// made something else of is left out, unless it is the only one. On a cluster
+// the lanes must share one slot: read one lane per call there.
 func (q *Queue) Read(ctx context.Context, worker string, lanes []check.Lane, count int, block time.Duration) ([]check.Entry, error) {
+	entries, err := q.readNew(ctx, worker, lanes, count, block)
+	if len(lanes) > 1 && redis.HasErrorPrefix(err, "WRONGTYPE") {
+		good, typeErr := q.withStreams(ctx, lanes)
+		if typeErr != nil || len(good) == 0 {
+			return nil, err
+		}
+		return q.readNew(ctx, worker, good, count, block)
+	}
+	return entries, err
+}
+
+func (q *Queue) readNew(ctx context.Context, worker string, lanes []check.Lane, count int, block time.Duration) ([]check.Entry, error) {
 	streams := make([]string, 0, 2*len(lanes))
 	byKey := make(map[string]check.Lane, len(lanes))
 	for _, l := range lanes {
@@ -59,7 +73,7 @@ func (q *Queue) Read(ctx context.Context, worker string, lanes []check.Lane, cou
 		}
 		return nil, nil
 	case err != nil:
-		return nil, fmt.Errorf("read %s: %w", streams[0], err)
+		return nil, fmt.Errorf("read %s: %w", strings.Join(streams[:len(lanes)], ", "), err)
 	}
 	var entries []check.Entry
 	for _, s := range found {
@@ -69,6 +83,25 @@ func (q *Queue) Read(ctx context.Context, worker string, lanes []check.Lane, cou
 		}
 	}
 	return entries, nil
+}
+
+// withStreams gives the lanes whose ready stream is one, or is not there.
+func (q *Queue) withStreams(ctx context.Context, lanes []check.Lane) ([]check.Lane, error) {
+	pipe := q.client.Pipeline()
+	types := make([]*redis.StatusCmd, len(lanes))
+	for i, l := range lanes {
+		types[i] = pipe.Type(ctx, q.KeyReady(l))
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, fmt.Errorf("types of the ready streams: %w", err)
+	}
+	var good []check.Lane
+	for i, l := range lanes {
+		if have := types[i].Val(); have == "stream" || have == "none" {
+			good = append(good, l)
+		}
+	}
+	return good, nil
 }
 
 // readBlock bounds a wait; go-redis takes a negative one for not waiting.
