@@ -162,10 +162,8 @@ func (w *Worker) lease(ctx context.Context, p phases, lane check.Lane, entries [
 		}
 		leases, later, err := w.askLease(ctx, p, req, known)
 		w.suspects.settle(reserved, leases)
-		if err != nil { // and ctx has ended: nobody knows whether they are leased
-			w.handBack(lane, req.Token, entries)
-			w.handBack(lane, "", entries)
-			w.slots.giveBack(len(entries))
+		if err != nil {
+			w.giveUpLease(req)
 			return
 		}
 		w.slots.giveBack(len(entries) - len(leases) - len(later))
@@ -176,6 +174,14 @@ func (w *Worker) lease(ctx context.Context, p phases, lane check.Lane, entries [
 		}
 		entries = later // there was no room in the answer
 	}
+}
+
+// giveUpLease hands back, when ctx has ended without an answer, what may be
+// leased or not, and gives up the slots.
+func (w *Worker) giveUpLease(req check.LeaseRequest) {
+	w.handBack(req.Lane, req.Token, req.Entries)
+	w.handBack(req.Lane, "", req.Entries)
+	w.slots.giveBack(len(req.Entries))
 }
 
 // askLease asks until there is an answer or ctx ends, always with the same

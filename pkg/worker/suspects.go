@@ -3,7 +3,6 @@ package worker
 import (
 	"context"
 	"sync"
-	"time"
 
 	"github.com/redpoll/redpoll/pkg/check"
 )
@@ -132,16 +131,12 @@ func (w *Worker) leaseSuspect(ctx context.Context, p phases, e check.Entry) {
 	known := w.specs.known([]check.Entry{e})
 	req := w.request(e.Lane, []check.Entry{e}, known)
 	req.Suspects = 1
-	asked := time.Now()
-	leases, later, err := w.cfg.Queue.Lease(p.queue, req)
+	leases, later, err := w.askLease(ctx, p, req, known)
 	w.suspects.settle(true, leases)
 	if err != nil {
-		w.suspects.park([]check.Entry{e})
-		w.slots.giveBack(1)
-		w.away.failed(ctx, "lease", err, 1)
+		w.giveUpLease(req)
 		return
 	}
-	w.start(p, leases, known, asked)
 	w.slots.giveBack(1 - len(leases))
 	if len(later) > 0 && len(leases) == 0 {
 		w.log.Debug("suspect put off", "check", e.ID) // reclaim finds it again
