@@ -112,9 +112,6 @@ func (w *Worker) command(p phases, r *run) {
 		return
 	}
 	res, err := w.call(ctx, r)
-	if err != nil && over(ctx) {
-		err = fmt.Errorf("%w: %w", errTimeout, err)
-	}
 	cancel()
 	if !w.runs.take(r) {
 		w.slots.unstick() // the run went on without us
@@ -133,11 +130,15 @@ func over(ctx context.Context) bool {
 // errTimeout stands for a command that ended since its time was over.
 var errTimeout = errors.New("timeout")
 
-// call calls the command, whose panic is an error.
+// call calls the command, whose panic is an error. One that comes when the time
+// of ctx is over is errTimeout.
 func (w *Worker) call(ctx context.Context, r *run) (res check.Result, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = w.panicked(v, r)
+		}
+		if err != nil && over(ctx) {
+			err = fmt.Errorf("%w: %w", errTimeout, err)
 		}
 	}()
 	return r.spec.command.Run(ctx, check.Run{Check: r.spec.check, Planned: r.planned(), Last: r.last})
