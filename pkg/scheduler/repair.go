@@ -136,12 +136,14 @@ func (s *Scheduler) repairPage(ctx context.Context, p *pass) error {
 const (
 	kindMoved    = "moved"     // a spec stood in the wrong lane
 	kindZoneLost = "zone_lost" // a zone was missing from the list of zones
+	// kindBadRecord is a run record that could not be read: the queue drops it.
+	kindBadRecord = "bad_record"
 )
 
 // RepairKinds gives the kinds that Hooks.Repaired is called with.
 func RepairKinds() []string {
 	return []string{
-		"bad_record", check.FindingFar, check.FindingHand, "long_lease", check.FindingLost, "lost_entry", "lost_pending",
+		kindBadRecord, check.FindingFar, check.FindingHand, "long_lease", check.FindingLost, "lost_entry", "lost_pending",
 		kindMoved, "paused_due", "stray", check.FindingVanished, kindZoneLost,
 	}
 }

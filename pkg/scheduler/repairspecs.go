@@ -63,6 +63,9 @@ func (s *Scheduler) verify(ctx context.Context, lane check.Lane, specs []check.S
 	for _, f := range findings {
 		st := texts[f.ID]
 		switch {
+		case f.Kind == kindBadRecord && !f.Open: // dropped: what stays is a text without a record
+			s.found(ctx, lane, f)
+			hand = append(hand, st)
 		case !f.Open:
 			s.found(ctx, lane, f)
 		case f.Kind == check.FindingNew || f.Kind == check.FindingHand:
