@@ -7,11 +7,24 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // fieldsOf maps the JSON names of a struct's fields to their index paths. A
 // field hides those of the same name that are embedded deeper.
 func fieldsOf(t reflect.Type) map[string][]int {
+	if known, ok := fieldCache.Load(t); ok {
+		return known.(map[string][]int)
+	}
+	all, _ := fieldCache.LoadOrStore(t, readFields(t))
+	return all.(map[string][]int)
+}
+
+// fieldCache keeps what reflection found out: reflect.Type -> map[string][]int.
+// There are as many types as there are params in the program.
+var fieldCache sync.Map
+
+func readFields(t reflect.Type) map[string][]int {
 	all := map[string][]int{}
 	for _, f := range reflect.VisibleFields(t) {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
