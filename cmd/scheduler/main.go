@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/redis/go-redis/v9/logging"
+
 	"github.com/redpoll/redpoll/internal/daemon"
 	"github.com/redpoll/redpoll/pkg/commands"
 	"github.com/redpoll/redpoll/pkg/queue/redisqueue"
@@ -19,7 +21,10 @@ import (
 // every 5 s, be Redis there or not.
 const healthAge = 30 * time.Second
 
-func main() { daemon.Main("scheduler", run) }
+func main() {
+	logging.Disable() // every error comes back from its call as well
+	daemon.Main("scheduler", run)
+}
 
 func run(ctx context.Context, p *daemon.Process) error {
 	set := daemon.NewSettings(p, "brings due checks to the workers and applies requests")

@@ -6,12 +6,17 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/redis/go-redis/v9/logging"
+
 	"github.com/redpoll/redpoll/internal/daemon"
 	"github.com/redpoll/redpoll/pkg/queue/redisqueue"
 	"github.com/redpoll/redpoll/pkg/worker"
 )
 
-func main() { daemon.Main("worker", run) }
+func main() {
+	logging.Disable() // every error comes back from its call as well
+	daemon.Main("worker", run)
+}
 
 func run(ctx context.Context, p *daemon.Process) error {
 	set, err := readSettings(p)
