@@ -103,7 +103,7 @@ func (w *world) leaseSome() {
 		}
 	}
 	w.read = append(w.read, later...)
-	w.leased(req, leases, want)
+	w.leased(req, entries, leases, want)
 }
 
 func oncePerCheck(entries []check.Entry) []check.Entry {
@@ -170,7 +170,7 @@ func (w *world) predict(entries []check.Entry, suspects int) map[string]answer {
 }
 
 // leased compares leases that were given with what was to be expected.
-func (w *world) leased(req check.LeaseRequest, leases []check.Lease, want map[string]answer) {
+func (w *world) leased(req check.LeaseRequest, entries []check.Entry, leases []check.Lease, want map[string]answer) {
 	got := map[string]bool{}
 	for _, l := range leases {
 		got[l.SID] = true
@@ -191,9 +191,9 @@ func (w *world) leased(req check.LeaseRequest, leases []check.Lease, want map[st
 		f.owner = h
 		w.runs = append(w.runs[max(0, len(w.runs)-25):], h)
 	}
-	for sid, a := range want {
-		if a == answerLeased && !got[sid] {
-			w.unfit(sid, req.Token)
+	for _, e := range entries {
+		if want[e.SID] == answerLeased && !got[e.SID] {
+			w.unfit(e, req.Token)
 		}
 	}
 }
@@ -221,11 +221,10 @@ func (w *world) useSpec(key string, l check.Lease, f *fact, was redisqueue.Recor
 
 // unfit: a lease was not given although the entry was current. The spec must
 // be missing, and the run has ended.
-func (w *world) unfit(sid, token string) {
-	id := w.snap.entries[sid].id
-	f := w.facts[id]
+func (w *world) unfit(e check.Entry, token string) {
+	f := w.facts[e.ID]
 	if f == nil || f.spec != "" {
-		w.fail("entry %s of %s was not leased", sid, id)
+		w.fail("entry %s of %s was not leased", e.SID, e.ID)
 	}
 	f.owner, f.commit = nil, token
 }
@@ -245,7 +244,7 @@ func (w *world) reclaim() {
 	w.must(err)
 	want := w.predict(entries, req.Suspects)
 	w.note("  suspects %d: want %v", req.Suspects, want)
-	w.leased(req, leases, want)
+	w.leased(req, entries, leases, want)
 }
 
 // expire ends the time of a lease, and has its entry look as if it had been

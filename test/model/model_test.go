@@ -174,8 +174,8 @@ func (w *world) move() {
 // note keeps what happens for the case that a step goes wrong.
 func (w *world) note(format string, args ...any) {
 	w.log = append(w.log, fmt.Sprintf("%d: ", w.step)+fmt.Sprintf(format, args...))
-	if len(w.log) > 60 {
-		w.log = w.log[len(w.log)-60:]
+	if len(w.log) > 400 {
+		w.log = w.log[len(w.log)-400:]
 	}
 }
 

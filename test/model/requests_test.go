@@ -94,7 +94,9 @@ func (f *fact) applied(rev, text string) {
 
 func (w *world) add() {
 	id := w.id()
-	w.adopt(id, w.newRev(), w.text(id), w.when(), w.rng.IntN(2) == 0)
+	text := w.text(id)
+	keep := oneShot(text) == oneShot(w.facts[id].spec) && w.rng.IntN(2) == 0
+	w.adopt(id, w.newRev(), text, w.when(), keep)
 }
 
 // pause turns the switch of a check over.

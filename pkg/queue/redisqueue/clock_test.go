@@ -1,6 +1,7 @@
 package redisqueue
 
 import (
+	"math"
 	"strconv"
 	"strings"
 	"testing"
@@ -116,6 +117,24 @@ func TestRepairPullsDueTimesBack(t *testing.T) {
 		}
 		if due := r.place("web1").Due; due > r.now()+60_000 {
 			t.Fatalf("due in %d ms, want within 60 s", due-r.now())
+		}
+	})
+}
+
+// A due time that is no time is pulled back even where any time may be right:
+// a one-shot by a hand's ZADD inf would never run.
+func TestRepairPullsInfinityBack(t *testing.T) {
+	eachQueue(t, func(t *testing.T, r *rig) {
+		r.set("once", 1, r.now()+1000)
+		text := specText("once", 1)
+		for _, score := range []float64{math.Inf(1), 1e300, 1.7e15} {
+			r.must(r.client.ZAdd(t.Context(), r.KeyDue(lane), redis.Z{Score: score, Member: "once"}).Err())
+			item := check.RepairItem{ID: "once", SHA: sha(text), Place: r.now() + 2000}
+			found, err := r.Repair(t.Context(), lane, []check.RepairItem{item}, true)
+			r.must(err)
+			if len(found) != 1 || found[0].Kind != check.FindingFar || r.place("once").Due != item.Place {
+				t.Errorf("score %v: repair finds %+v, due at %d", score, found, r.place("once").Due)
+			}
 		}
 	})
 }

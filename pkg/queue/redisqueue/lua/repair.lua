@@ -8,14 +8,14 @@
 -- ARGV[3] mend   1, or 0 to look only
 -- ARGV[4...] id, sha, ahead, first: four a check. sha is the sha1 of the text
 -- that the caller read; ahead is how far in the future it may be due, ms, 0 for
--- any time; first is where to put it if it has to be placed, unix ms, or 0
+-- any time before the year 5000; first is where to put it if it has to be placed, unix ms, or 0
 -- Returns for each check what is wrong, empty for nothing; hand, and lost and
 -- far without first, are not mended here:
 --   hand          no record, or one of another text: the caller adopts it
 --   bad_record    the record is junk; mended: dropped, the spec is found anew
 --   paused_due    paused or refused, yet due; mended: taken out of due
 --   lost          waits, but is not due; mended: due at first
---   far           due too far ahead; mended: due at first
+--   far           due too far ahead, or no time at all; mended: due at first
 --   lost_entry    queued or leased, but its entry is gone; mended: due now
 --   lost_pending  its entry is there but was delivered to nobody; mended: queued again
 --   long_lease    leased for longer than any lease; mended: shortened
@@ -69,7 +69,7 @@ local function mend_waiting(id, rec, score, ahead, first)
     local slack = tonumber(crashes) > 2 and 7200000 or 0
     local at = tonumber(score)
     if not at and sub(score, 1, 1) == '-' then at = 0 end
-    if not at or (ahead ~= '0' and at > now + tonumber(ahead) + slack) then kind = 'far' end
+    if not at or at > 1e14 or (ahead ~= '0' and at > now + tonumber(ahead) + slack) then kind = 'far' end
   end
   if kind ~= '' and mend and first ~= '0' then
     removing_first()
