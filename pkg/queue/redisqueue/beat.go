@@ -31,7 +31,7 @@ func (q *Queue) Beat(ctx context.Context, hb check.Heartbeat) error {
 		return fmt.Errorf("heartbeat of %s: %w", hb.Name, err)
 	}
 	if err := q.client.HSet(ctx, q.KeyWorkers(), hb.Name, text).Err(); err != nil {
-		return fmt.Errorf("heartbeat of %s: %w", hb.Name, err)
+		return fmt.Errorf("write heartbeat of %s into %s: %w", hb.Name, q.KeyWorkers(), err)
 	}
 	return nil
 }
@@ -62,7 +62,7 @@ func (q *Queue) DropWorkers(ctx context.Context, names ...string) error {
 		return nil
 	}
 	if err := q.client.HDel(ctx, q.KeyWorkers(), names...).Err(); err != nil {
-		return fmt.Errorf("drop heartbeats: %w", err)
+		return fmt.Errorf("drop heartbeats of %s: %w", q.KeyWorkers(), err)
 	}
 	return nil
 }
