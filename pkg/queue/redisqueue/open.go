@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -97,7 +98,13 @@ func manyOptions(scheme, rest string, sentinel bool) (*redis.UniversalOptions, e
 		o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
 	if at := strings.LastIndex(rest, "@"); at >= 0 {
-		o.Username, o.Password, _ = strings.Cut(rest[:at], ":")
+		var errs [2]error
+		user, password, _ := strings.Cut(rest[:at], ":")
+		o.Username, errs[0] = url.PathUnescape(user)
+		o.Password, errs[1] = url.PathUnescape(password)
+		if errs != [2]error{} {
+			return nil, errors.New("redis url: user and password: write % as %25")
+		}
 		rest = rest[at+1:]
 	}
 	hosts, path, _ := strings.Cut(rest, "/")
@@ -121,7 +128,8 @@ func manyOptions(scheme, rest string, sentinel bool) (*redis.UniversalOptions, e
 	}
 	o.MasterName = master
 	if db != "" {
-		if _, err := fmt.Sscanf(db, "%d", &o.DB); err != nil {
+		var err error
+		if o.DB, err = strconv.Atoi(db); err != nil || o.DB < 0 {
 			return nil, fmt.Errorf("redis url: database %q: want a number", db)
 		}
 	}
