@@ -29,10 +29,18 @@ func (w *world) outcome(h *held) check.Outcome {
 // completeSome ends runs: of owners, and now and then of those who are none
 // any more.
 func (w *world) completeSome() {
-	var batch []*held
+	var owners, batch []*held
+	for _, id := range ids {
+		if h := w.facts[id].owner; h != nil {
+			owners = append(owners, h)
+		}
+	}
 	for range 1 + w.rng.IntN(4) {
-		h := some(w, w.runs)
-		if h != nil && !slices.Contains(batch, h) && (w.facts[h.ID].owner == h || w.rng.IntN(4) == 0) {
+		h := some(w, owners)
+		if w.rng.IntN(5) == 0 {
+			h = some(w, w.runs)
+		}
+		if h != nil && !slices.Contains(batch, h) {
 			batch = append(batch, h)
 		}
 	}

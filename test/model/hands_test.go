@@ -243,36 +243,3 @@ func (w *world) settle() {
 		w.check()
 	}
 }
-
-// moves are all that can happen, and how often it does.
-var moves = []struct {
-	name   string
-	weight int
-	do     func(*world)
-}{
-	{"add", 12, (*world).add},
-	{"pause", 5, (*world).pause},
-	{"remove", 4, (*world).remove},
-	{"older", 4, (*world).older},
-	{"conflict", 1, (*world).conflict},
-	{"run", 6, (*world).runNow},
-	{"dispatch", 14, (*world).dispatch},
-	{"read", 12, (*world).readSome},
-	{"lease", 14, (*world).leaseSome},
-	{"renew", 5, (*world).renew},
-	{"complete", 16, (*world).completeSome},
-	{"stale", 5, (*world).completeStale},
-	{"release", 3, (*world).release},
-	{"release read", 2, (*world).releaseRead},
-	{"expire", 6, (*world).expire},
-	{"forget", 2, (*world).forget},
-	{"reclaim", 6, (*world).reclaim},
-	{"repair", 10, (*world).repair},
-	{"hand spec", 4, (*world).handSpec},
-	{"hand drop", 3, (*world).handDrop},
-	{"hand score", 8, (*world).handScore},
-	{"hand junk", 3, (*world).handJunk},
-	{"lose record", 2, (*world).loseRecord},
-	{"lose key", 2, (*world).loseKey},
-	{"lose pending", 2, (*world).losePending},
-}

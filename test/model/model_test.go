@@ -134,7 +134,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 
 // ids are the checks that there may be; strange are ids that never get a spec.
 var (
-	ids     = []string{"a", "b", "c", "d", "e", "f", "g"}
+	ids     = []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"}
 	strange = []string{"x", "y", "z\xff"}
 )
 
@@ -150,12 +150,17 @@ func some[T any](w *world, list []T) (v T) {
 
 // move makes one random move and looks at everything afterwards.
 func (w *world) move() {
+	// In turn: a quiet time, and one with hands and damage.
+	list := moves
+	if w.step/500%2 == 0 {
+		list = quiet
+	}
 	total := 0
-	for _, m := range moves {
+	for _, m := range list {
 		total += m.weight
 	}
 	n := w.rng.IntN(total)
-	for _, m := range moves {
+	for _, m := range list {
 		if n -= m.weight; n < 0 {
 			w.note("%s", m.name)
 			w.done[m.name]++

@@ -3,4 +3,4 @@
 package model_test
 
 // steps is how many steps each seed takes.
-const steps = 5000
+const steps = 10_000

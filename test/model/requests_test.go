@@ -12,11 +12,11 @@ import (
 // text makes a spec: one of few, so that an edit often brings an old one back.
 func (w *world) text(id string) string {
 	when := `"every":"1h"`
-	if w.rng.IntN(6) == 0 {
+	if w.rng.IntN(10) == 0 {
 		when = `"at":"2020-01-01T00:00:00Z"`
 	}
 	stop := ""
-	if w.rng.IntN(5) == 0 {
+	if w.rng.IntN(12) == 0 {
 		stop = `,"paused":true`
 	}
 	return fmt.Sprintf(`{"id":%q,"command":"probe",%s,"meta":{"n":"%d"}%s}`, id, when, w.rng.IntN(3), stop)
@@ -24,7 +24,7 @@ func (w *world) text(id string) string {
 
 // when gives a due time: mostly now.
 func (w *world) when() int64 {
-	return w.snap.now + []int64{0, 0, 0, -5000, 20, 3600_000}[w.rng.IntN(6)]
+	return w.snap.now + []int64{0, 0, 0, -5000, 0, 0, -1, 1, 20, 3600_000}[w.rng.IntN(10)]
 }
 
 func (w *world) newRev() string {
