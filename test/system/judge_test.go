@@ -26,7 +26,7 @@ const recovery = lease + lease/3 + time.Second
 
 // finish ends a scenario: all checks go on, verify finds nothing, the workers
 // drain, and the books agree.
-func (f *fleet) finish(b bounds) {
+func (f *fleet) finish(b bounds) tally {
 	f.Helper()
 	f.goOn(time.Now(), 2, b.gap+6*time.Second)
 	f.verify()
@@ -34,7 +34,7 @@ func (f *fleet) finish(b bounds) {
 		w.stop()
 	}
 	f.readResults()
-	f.judge(b)
+	return f.judge(b)
 }
 
 // verify lets the CLI prove that everything is in its place.
