@@ -4,6 +4,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/redpoll/redpoll/pkg/check"
 )
 
 // A worker whose call got no answer asks again with the same token, and counts
@@ -46,4 +50,51 @@ func TestLeaseRepeatedKeepsOneSuspect(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What happened to the check between the two calls holds at its completion.
+func TestLeaseRepeatedAfterChange(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(r *rig)
+		ok     func(p Place, now int64) bool
+	}{
+		"paused": {
+			func(r *rig) {
+				text := specText("a", 2)
+				out, err := r.Adopt(r.t.Context(), lane, []check.Adoption{{ID: "a", Rev: "9000-0", Spec: text, SHA: sha(text), OldSHA: sha(specText("a", 1)), Paused: true, First: 1}})
+				r.must(err)
+				if out[0] != check.AdoptChanged {
+					r.t.Fatalf("Adopt() = %v", out)
+				}
+			},
+			func(p Place, _ int64) bool { return p.Record.State == "waiting" && p.Record.Paused && p.Due == 0 },
+		},
+		"made due by hand": {
+			func(r *rig) {
+				r.must(r.client.ZAdd(r.t.Context(), r.KeyDue(lane), redis.Z{Score: 0, Member: "a"}).Err())
+				r.dispatch()
+			},
+			func(p Place, now int64) bool { return p.Record.State == "waiting" && p.Due > 0 && p.Due <= now },
+		},
+		"removed": {
+			func(r *rig) {
+				_, err := r.Remove(r.t.Context(), lane, check.Removal{ID: "a", Rev: "9000-0"})
+				r.must(err)
+			},
+			func(p Place, _ int64) bool { return p.Record.State == "removed" && p.Record.Owner == "" && p.Due == 0 },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachQueue(t, func(t *testing.T, r *rig) {
+				l := r.start("a", "w/a")
+				c.change(r)
+				if again := r.lease("w/a", l.Entry); len(again) == 1 {
+					r.complete(done(again[0], r.now()+60_000))
+				}
+				if p := r.place("a"); !c.ok(p, r.now()) {
+					t.Errorf("the check stands %+v", p)
+				}
+			})
+		})
+	}
 }

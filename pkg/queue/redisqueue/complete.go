@@ -63,10 +63,11 @@ func completeArgs(items []check.Completion) []any {
 }
 
 // heldRecord gives the record that the lease wrote and the one that follows
-// when nothing happened to the check during the run.
+// when nothing happened to the check during the run. A lease that was asked for
+// again may bring a record that tells of something: then the script looks.
 func heldRecord(c *check.Completion) (held, after string) {
 	w := strings.Split(c.Record, " ")
-	if len(w) != 11 {
+	if len(w) != 11 || w[0] != "l" || w[1] != "-" {
 		return "l - 0 " + c.SID + " " + c.Token + " 0 0 " + c.Rev, ""
 	}
 	state, crashes := "w", "0"
