@@ -30,10 +30,6 @@ func (a *app) resumeCmd() *cobra.Command {
 	return a.changeCmd("resume", "Run paused checks again", "Run paused checks again, from their next slot on.")
 }
 
-func (a *app) runCmd() *cobra.Command {
-	return a.changeCmd("run", "Run checks now", "Run checks now, besides their schedule. A paused check is refused.")
-}
-
 // changeCmd makes a verb that sends one request for each check.
 func (a *app) changeCmd(op, short, long string) *cobra.Command {
 	var o changeOptions

@@ -81,9 +81,12 @@ func Main(ctx context.Context, args []string, s Streams) int {
 	if errors.As(err, &ce) && ce.err == nil {
 		return code
 	}
-	fmt.Fprintf(s.Stderr, "redpoll: %s\n", err)
+	fmt.Fprintf(s.Stderr, "redpoll: %s\n", strings.ReplaceAll(err.Error(), "\n", "\nredpoll: "))
 	if code == ExitUsage && !a.started {
 		fmt.Fprintln(s.Stderr, "See 'redpoll help'.")
+	}
+	if isLocalRun(args) {
+		return int(check.StateUnknown)
 	}
 	return code
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -159,11 +160,18 @@ func (d *description) write(w io.Writer, p *printer, now int64) {
 	if d.Run != nil {
 		d.writeRun(line, past)
 	}
-	if d.Last != nil && len(d.Last.Metrics) > 0 {
+	if d.Last != nil {
+		writeMetrics(w, d.Last.Metrics)
+	}
+}
+
+// writeMetrics prints metrics for people.
+func writeMetrics(w io.Writer, metrics []check.Metric) {
+	if len(metrics) > 0 {
 		fmt.Fprintln(w, "Metrics:")
-		for _, m := range d.Last.Metrics {
-			fmt.Fprintf(w, "  %-28s%s\n", clean(m.Name), clean(metricText(m)))
-		}
+	}
+	for _, m := range metrics {
+		fmt.Fprintf(w, "  %-28s %s\n", clean(m.Name), clean(metricText(m)))
 	}
 }
 
@@ -244,7 +252,7 @@ func metricText(m check.Metric) string {
 	value := m.Str
 	switch m.Kind {
 	case check.KindGauge:
-		value = strconv.FormatFloat(m.Value, 'g', 6, 64)
+		value = gaugeText(m.Value)
 	case check.KindCounter:
 		value = strconv.FormatUint(m.Count, 10)
 	}
@@ -252,4 +260,18 @@ func metricText(m check.Metric) string {
 		value += " " + m.Unit
 	}
 	return value
+}
+
+// gaugeText writes six digits or the whole number, as people read them:
+// without an exponent, unless the number is very large or small.
+func gaugeText(v float64) string {
+	text := strconv.FormatFloat(v, 'g', 6, 64)
+	switch size := math.Abs(v); {
+	case size >= 1e5 && size < 1e15:
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	case size >= 1e-9 && size < 1e15:
+		v, _ = strconv.ParseFloat(text, 64) // rounds
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	}
+	return text
 }

@@ -96,7 +96,7 @@ func (a *app) settings(cmd *cobra.Command) error {
 		faults = append(faults, fmt.Sprintf("prefix %q: want 1 to 64 letters, digits, dots, colons or dashes", a.opt.prefix))
 	}
 	if len(faults) > 0 {
-		return usagef("%s", strings.Join(faults, "\nredpoll: "))
+		return usagef("%s", strings.Join(faults, "\n"))
 	}
 	return nil
 }

@@ -56,7 +56,7 @@ func TestScripts(t *testing.T) {
 				},
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
 					"fleet":      func(ts *testscript.TestScript, _ bool, _ []string) { startFleet(ts, server.URL()) },
-					"eventually": eventually, "code": exitCode, "shell": runShell, "sub": substitute,
+					"eventually": eventually, "code": exitCode, "shell": runShell, "sub": substitute, "expand": expand,
 				},
 			})
 		})
@@ -150,4 +150,12 @@ func substitute(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("%q is not in\n%s", args[1], ts.ReadFile(args[2]))
 	}
 	ts.Setenv(args[0], found[1])
+}
+
+// expand FILE...: puts the script's variables into the files.
+func expand(ts *testscript.TestScript, _ bool, args []string) {
+	for _, file := range args {
+		text := os.Expand(ts.ReadFile(file), ts.Getenv)
+		ts.Check(os.WriteFile(ts.MkAbs(file), []byte(text), 0o600))
+	}
 }
