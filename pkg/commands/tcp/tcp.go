@@ -199,6 +199,10 @@ func (c *command) grade(begin time.Time, trace *conn.Trace, state *tls.Connectio
 		conn.GradeCert(g, days, c.CertWarnDays, c.CertCritDays)
 	}
 	conn.RespTime(g, took, c.RespWarn, c.RespCrit)
-	g.Add(check.StateOK, "", "answered in "+took.Round(time.Microsecond).String())
+	what := "connected in "
+	if c.expect != nil {
+		what = "answered in "
+	}
+	g.Add(check.StateOK, "", what+took.Round(time.Microsecond).String())
 	return g.Result(begin, ms)
 }

@@ -120,7 +120,17 @@ func TestGrades(t *testing.T) {
 	var g check.Grade
 	ten := 10.0
 	GradeCert(&g, 9.5, &ten, nil)
-	if res := g.Result(time.Now(), nil); res.Reason != CertExpiring || res.State != check.StateWarn || !strings.Contains(res.Text, "228h") {
+	if res := g.Result(time.Now(), nil); res.Reason != CertExpiring || res.State != check.StateWarn || !strings.Contains(res.Text, "valid for 9.5 days") {
 		t.Errorf("GradeCert = %+v", res)
+	}
+	g = check.Grade{}
+	GradeCert(&g, -2, &ten, nil)
+	if res := g.Result(time.Now(), nil); !strings.Contains(res.Text, "ended 2.0 days ago") {
+		t.Errorf("GradeCert = %+v", res)
+	}
+	g = check.Grade{}
+	RespTime(&g, 3*time.Second, check.Duration(time.Second), check.Duration(2*time.Second))
+	if res := g.Result(time.Now(), nil); res.Text != "took 3s, want at most 2s" {
+		t.Errorf("RespTime = %+v", res)
 	}
 }

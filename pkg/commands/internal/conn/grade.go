@@ -1,6 +1,7 @@
 package conn
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/redpoll/redpoll/pkg/check"
@@ -9,17 +10,25 @@ import (
 // RespTime adds to g how long the target took. A threshold of 0 is off.
 func RespTime(g *check.Grade, took time.Duration, warn, crit check.Duration) {
 	state, reason := check.Rule{Warn: seconds(warn), Crit: seconds(crit), Reason: RespTimeExceeded}.Above(took.Seconds())
-	if state != check.StateOK {
-		g.Add(state, reason, "took "+took.Round(time.Microsecond).String())
+	if state == check.StateOK {
+		return
 	}
+	limit := warn
+	if state == check.StateCrit {
+		limit = crit
+	}
+	g.Add(state, reason, "took "+took.Round(time.Microsecond).String()+", want at most "+limit.String())
 }
 
 // GradeCert adds to g how many days a certificate is still valid.
 func GradeCert(g *check.Grade, days float64, warn, crit *float64) {
 	state, reason := check.Rule{Warn: warn, Crit: crit, Reason: CertExpiring}.Below(days)
 	if state != check.StateOK {
-		left := time.Duration(days * 24 * float64(time.Hour)).Round(time.Minute)
-		g.Add(state, reason, "the certificate is valid for "+left.String())
+		text := fmt.Sprintf("the certificate is valid for %.1f days", days)
+		if days < 0 {
+			text = fmt.Sprintf("the certificate ended %.1f days ago", -days)
+		}
+		g.Add(state, reason, text)
 	}
 }
 

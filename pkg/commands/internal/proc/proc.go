@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"sync"
@@ -144,6 +145,9 @@ func (c *child) live() {
 	}
 	if err != nil {
 		err = fmt.Errorf("run %s: %w", c.program.Path, err)
+		if os.Geteuid() == 0 && errors.Is(err, fs.ErrPermission) {
+			err = fmt.Errorf("%w (a worker that is root runs programs as user and group 65534)", err)
+		}
 	}
 	c.done <- err
 }

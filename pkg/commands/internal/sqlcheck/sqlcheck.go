@@ -187,12 +187,22 @@ func (c *command) Run(ctx context.Context, _ check.Run) (check.Result, error) {
 			reason = conn.Unreachable
 		}
 		if cause := limited.Err(); cause != nil {
-			err = fmt.Errorf("%w: %w", cause, err) // drivers hide it
+			// Drivers hide it, and where they were.
+			err = &net.OpError{Op: "ask", Net: "tcp", Addr: target(s.Addr), Err: fmt.Errorf("%w: %w", cause, err)}
 		}
 		return conn.Fail(ctx, begin, reason, err)
 	}
 	return c.grade(begin, took, r), nil
 }
+
+// target is an address that is known by its text.
+type target string
+
+// Network is part of net.Addr.
+func (target) Network() string { return "tcp" }
+
+// String is part of net.Addr.
+func (t target) String() string { return string(t) }
 
 // dialer gives the dial function of one run. When ctx is over it refuses, so
 // that no driver opens connections behind our back.
@@ -232,6 +242,9 @@ func (t *thrifty) Read(p []byte) (int, error) {
 func (c *command) grade(begin time.Time, took time.Duration, r Reply) check.Result {
 	ms := []check.Metric{check.Seconds("resp_seconds", took), check.Gauge("rows", float64(r.Rows), "")}
 	text := fmt.Sprintf("%d rows", r.Rows)
+	if r.Rows == 1 {
+		text = "1 row"
+	}
 	if r.More {
 		text = fmt.Sprintf("more than %d rows", MaxRows)
 	}
