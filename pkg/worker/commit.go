@@ -151,7 +151,7 @@ func (c *commits) write(p phases, lane check.Lane, l *laneCommits) {
 		}
 		attempt = min(attempt+1, 8)
 		c.missed(l, len(part) == 1)
-		if !c.w.away.failed(p.queue, "complete", err, attempt) {
+		if c.w.away.refused(p.queue, "complete", lane, err) || !c.w.away.failed(p.queue, "complete", err, attempt) {
 			c.abandon(l)
 			return
 		}
@@ -236,7 +236,8 @@ func (c *commits) missed(l *laneCommits, alone bool) {
 	}
 }
 
-// abandon gives up everything in a lane: the worker ends without its queue.
+// abandon gives up everything in a lane: it is broken, or the worker ends
+// without its queue.
 func (c *commits) abandon(l *laneCommits) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -176,16 +176,16 @@ func (w *Worker) lease(ctx context.Context, p phases, lane check.Lane, entries [
 	}
 }
 
-// giveUpLease hands back, when ctx has ended without an answer, what may be
-// leased or not, and gives up the slots.
+// giveUpLease hands back what may be leased or not, when askLease gave an
+// error, and gives up the slots.
 func (w *Worker) giveUpLease(req check.LeaseRequest) {
 	w.handBack(req.Lane, req.Token, req.Entries)
 	w.handBack(req.Lane, "", req.Entries)
 	w.slots.giveBack(len(req.Entries))
 }
 
-// askLease asks until there is an answer or ctx ends, always with the same
-// token: an answer that was lost is given again.
+// askLease asks until there is an answer, the lane is broken or ctx ends,
+// always with the same token: an answer that was lost is given again.
 func (w *Worker) askLease(ctx context.Context, p phases, req check.LeaseRequest, known []*spec) ([]check.Lease, []check.Entry, error) {
 	for attempt := 1; ; attempt++ {
 		asked := time.Now()
@@ -195,7 +195,7 @@ func (w *Worker) askLease(ctx context.Context, p phases, req check.LeaseRequest,
 			w.start(p, leases, known, asked)
 			return leases, later, nil
 		}
-		if !w.away.failed(ctx, "lease", err, attempt) {
+		if w.away.refused(ctx, "lease", req.Lane, err) || !w.away.failed(ctx, "lease", err, attempt) {
 			return nil, nil, err
 		}
 	}

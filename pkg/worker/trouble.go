@@ -2,10 +2,14 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"time"
+
+	"github.com/redpoll/redpoll/pkg/check"
 )
 
 // The pauses after failures of the queue: doubled each time, with jitter, so
@@ -51,6 +55,22 @@ type failure struct {
 func (t *trouble) failed(ctx context.Context, what string, err error, attempt int) bool {
 	t.note(what, err)
 	return pause(ctx, jitter(min(firstPause<<min(attempt-1, 10), longPause)))
+}
+
+// refused says whether a key of the lane has become something else, by the
+// queue's answer, and waits then: trying again is of no use, and what waits
+// for this lane must not hold up the others.
+func (t *trouble) refused(ctx context.Context, what string, lane check.Lane, err error) bool {
+	var answer interface {
+		error
+		RedisError()
+	}
+	if !errors.As(err, &answer) || !strings.HasPrefix(answer.Error(), "WRONGTYPE") {
+		return false
+	}
+	t.note(what+" in lane "+lane.String(), err)
+	pause(ctx, longPause)
+	return true
 }
 
 // note logs a failure unless it did so lately.
