@@ -36,8 +36,9 @@ type Lease struct {
 	Token string
 	// Record is the queue's own word on the run; it goes into the Completion.
 	Record string
-	// Rev is the revision of the spec; Spec is its text, or empty when the
-	// revision is the one that the worker said it had.
+	// Rev is the revision of the spec, empty for a text that was not adopted
+	// yet; Spec is its text, or empty when the revision is the one that the
+	// worker said it had.
 	Rev  string
 	Spec string
 	// Last is the check's last record, JSON, or empty.

@@ -3,6 +3,7 @@ package model_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/redpoll/redpoll/pkg/check"
 	"github.com/redpoll/redpoll/pkg/queue/redisqueue"
@@ -107,7 +108,9 @@ func (w *world) completion(h *held) check.Completion {
 	case 1:
 		c.IncidentID, c.Incident, c.Change = fmt.Sprintf("default/%s/%d", h.ID, w.revs), fmt.Sprint(w.revs), "{}"
 	case 2:
-		c.Record = "" // of a worker of another version
+		if h.Rev != "" {
+			c.Record = "" // of a worker of another version
+		}
 	}
 	return c
 }
@@ -150,7 +153,7 @@ func (w *world) completed(h *held, f *fact, c check.Completion, out check.Outcom
 func (w *world) checkNext(h *held, was, is redisqueue.Record, next int64, before snapshot) {
 	beside, hasBeside := before.due[h.ID]
 	due, isDue := w.snap.due[h.ID]
-	if was.Rev != h.Rev {
+	if was.Rev != strings.Split(h.Record, " ")[7] && was.First != 0 {
 		next = was.First
 	}
 	atOnce := was.Again && (next == 0 || next > before.now)

@@ -128,6 +128,9 @@ func (q *Queue) withSpecs(ctx context.Context, lane check.Lane, leases []check.L
 			drop[i] = true
 		default:
 			l.Spec = t.text
+			if !ofRecord(l.Record, t.text) {
+				l.Rev = "" // the record's revision is of another text: nobody may know this one by it
+			}
 		}
 	}
 	if _, err := q.Release(ctx, lane, back); err != nil {
@@ -143,6 +146,13 @@ func (q *Queue) withSpecs(ctx context.Context, lane check.Lane, leases []check.L
 		}
 	}
 	return kept, nil
+}
+
+// ofRecord tells whether a spec is the one that the record knows. Another one
+// was written by hand, or by a request a moment ago.
+func ofRecord(record, text string) bool {
+	w := strings.Split(record, " ")
+	return len(w) == 11 && w[9] == check.SHA(text)[:16]
 }
 
 // missingPause is how long a check without a spec is left alone, ms: repair

@@ -143,7 +143,7 @@ local function changed(i, rec)
     return 2
   end
   local at, word = ARGV[NEXT + 2 * i - 1], 'w - '
-  if was ~= rev then at = first end
+  if was ~= rev and first ~= '0' then at = first end
   if find(flags, 'a', 1, true) and (at == '0' or tonumber(at) > now) then at = int(now) end
   if paused then
     word, at = 'w p ', ''
