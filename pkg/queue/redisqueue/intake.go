@@ -32,17 +32,6 @@ func (q *Queue) IntakeUnlock(ctx context.Context, owner string) error {
 	return q.run(ctx, lockScript, "unlock", []string{q.KeyIntakeLock()}, owner, 0).Err()
 }
 
-// IntakeRead reads at most count requests in the order of their entries:
-// those that a scheduler has read and not finished before new ones, for which
-// it waits up to block.
-func (q *Queue) IntakeRead(ctx context.Context, count int, block time.Duration) ([]check.IntakeEntry, error) {
-	entries, err := q.IntakePending(ctx, "0-0", count)
-	if err != nil || len(entries) > 0 {
-		return entries, err
-	}
-	return q.IntakeNew(ctx, count, block)
-}
-
 // IntakePending reads requests after the entry id after that a scheduler has
 // read and not finished; "0-0" is before all of them.
 func (q *Queue) IntakePending(ctx context.Context, after string, count int) ([]check.IntakeEntry, error) {
