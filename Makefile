@@ -54,7 +54,8 @@ test-plain: ## the other packages
 test-system: ## the real binaries: kill, stop, restart, scale
 	$(GO) test $(TESTFLAGS) ./test/system
 
-lint: ## golangci-lint; the first call builds it
+lint: ## go mod tidy -diff, golangci-lint; the first call builds it
+	$(GO) mod tidy -diff
 	$(GOLANGCI) run
 
 bench: ## what this machine can do, and the Go benchmarks
