@@ -40,8 +40,12 @@ func (b *batch) pause(r *request, st check.Stored) (check.Adoption, bool) {
 		ID: c.ID, Rev: r.entry, Spec: st.Spec, SHA: old, OldSHA: old,
 		Paused: r.req.Op == check.OpPause, First: check.First(c, b.now, true).UnixMilli(),
 	}
-	if c.Paused != a.Paused {
+	named := c.Zone != "" || r.req.Zone == check.DefaultZone
+	if c.Paused != a.Paused || !named {
 		c.Paused = a.Paused
+		if !named { // it was written by hand into the registry of another zone
+			c.Zone = r.req.Zone
+		}
 		a.Spec = string(c.Text())
 		a.SHA = check.SHA(a.Spec)
 	}
