@@ -151,7 +151,11 @@ func (c *commits) write(p phases, lane check.Lane, l *laneCommits) {
 		}
 		attempt = min(attempt+1, 8)
 		c.missed(l, len(part) == 1)
-		if c.w.away.refused(p.queue, "complete", lane, err) || !c.w.away.failed(p.queue, "complete", err, attempt) {
+		if c.w.away.refused(p.queue, "complete", lane, err) {
+			c.returnAll(lane, l)
+			return
+		}
+		if !c.w.away.failed(p.queue, "complete", err, attempt) {
 			c.abandon(l)
 			return
 		}
@@ -236,11 +240,21 @@ func (c *commits) missed(l *laneCommits, alone bool) {
 	}
 }
 
-// abandon gives up everything in a lane: it is broken, or the worker ends
-// without its queue.
-func (c *commits) abandon(l *laneCommits) {
+// abandon gives up everything in a lane, and tells what that was: it is broken,
+// or the worker ends without its queue.
+func (c *commits) abandon(l *laneCommits) []commit {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.lost(l.queue)
+	given := l.queue
 	l.queue, l.writes = nil, false
+	return given
+}
+
+// returnAll gives up everything in a lane that is broken and hands the runs
+// back: they were no crashes, which is what leases that run out count as.
+func (c *commits) returnAll(lane check.Lane, l *laneCommits) {
+	for _, done := range c.abandon(l) {
+		c.w.handBack(lane, done.Token, []check.Entry{done.Entry})
+	}
 }
