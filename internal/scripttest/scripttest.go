@@ -34,10 +34,8 @@ func eventually(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: [!] eventually PATTERN PROGRAM ARG...")
 	}
 	want := regexp.MustCompile("(?m)" + args[0])
-	tick := time.NewTicker(30 * time.Millisecond)
-	defer tick.Stop()
 	var out string
-	for end := time.After(20 * time.Second); ; {
+	for end, pause := time.After(20*time.Second), 20*time.Millisecond; ; pause = min(2*pause, 300*time.Millisecond) {
 		_ = ts.Exec(args[1], args[2:]...) // its output decides
 		out = ts.ReadFile("stdout") + ts.ReadFile("stderr")
 		if want.MatchString(out) != neg {
@@ -46,7 +44,7 @@ func eventually(ts *testscript.TestScript, neg bool, args []string) {
 		select {
 		case <-end:
 			ts.Fatalf("%q never came (or went) in\n%s", args[0], out)
-		case <-tick.C:
+		case <-time.After(pause):
 		}
 	}
 }

@@ -131,5 +131,5 @@ func share(used, free *snmpclient.Value) (percent float64, ok bool) {
 	if !known || !both || u < 0 || f < 0 || u+f == 0 {
 		return 0, false
 	}
-	return u / (u + f) * 100, true
+	return 100 * u / (u + f), true
 }

@@ -98,7 +98,7 @@ func (u usage) percent() (float64, bool) {
 	if u.total <= 0 {
 		return 0, false
 	}
-	return u.used / u.total * 100, true
+	return 100 * u.used / u.total, true
 }
 
 func (u usage) metrics(ending string) []check.Metric {
