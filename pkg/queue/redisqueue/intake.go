@@ -77,27 +77,26 @@ func texts(values map[string]any) map[string]string {
 	return fields
 }
 
+var logScript = script("log")
+
 // IntakeDone writes verdicts, then acknowledges and deletes their entries.
 func (q *Queue) IntakeDone(ctx context.Context, verdicts []check.Verdict) error {
 	if len(verdicts) == 0 {
 		return nil
 	}
-	logPipe := q.client.Pipeline()
 	var done []string
+	args := []any{KeepIntakeLog}
 	for _, v := range verdicts {
 		if v.Entry != "" {
 			done = append(done, v.Entry)
 		}
-		if v.Verdict == "" {
-			continue
+		if v.Verdict != "" {
+			args = append(args, v.Entry, v.Zone, v.ID, v.Op, v.Verdict, v.Reason)
 		}
-		logPipe.XAdd(ctx, &redis.XAddArgs{Stream: q.KeyIntakeLog(), MaxLen: KeepIntakeLog, Approx: true, Values: []any{
-			"entry", v.Entry, "zone", v.Zone, "id", v.ID, "op", v.Op, "verdict", v.Verdict, "reason", v.Reason,
-		}})
 	}
-	if logPipe.Len() > 0 {
-		if _, err := logPipe.Exec(ctx); err != nil {
-			return fmt.Errorf("write %s: %w", q.KeyIntakeLog(), err)
+	if len(args) > 1 {
+		if err := q.run(ctx, logScript, "write verdicts to", []string{q.KeyIntakeLog()}, args...).Err(); err != nil {
+			return err
 		}
 	}
 	if len(done) == 0 {
