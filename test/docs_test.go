@@ -44,10 +44,13 @@ func TestEverythingHasItsPage(t *testing.T) {
 			if !strings.Contains(changes, "`"+name+"`") {
 				t.Errorf("CHANGELOG.md does not have `%s`", name)
 			}
+			if index := folder + "/README.md"; folder == "docs/commands" && !strings.Contains(read(t, index), "| ["+name+"]("+name+".md) | ") {
+				t.Errorf("%s has no line about %s", index, name)
+			}
 		}
 		for _, page := range documents(t) {
 			name := strings.TrimSuffix(path.Base(page), ".md")
-			if path.Dir(page) == folder && !slices.Contains(names, name) {
+			if path.Dir(page) == folder && name != "README" && !slices.Contains(names, name) {
 				t.Errorf("%s is about something that is not built in", page)
 			}
 		}

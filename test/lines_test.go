@@ -26,7 +26,12 @@ func shownLines(t *testing.T, start ...string) []shownLine {
 	for _, page := range documents(t) {
 		text := strings.ReplaceAll(read(t, page), "\\\n", " ")
 		fenced := false
+		open := "" // a line whose quotes go on in the next one
 		for line := range strings.Lines(text) {
+			if strings.TrimSpace(line) != "" {
+				line = open + line
+			}
+			open = ""
 			if strings.HasPrefix(line, "```") {
 				fenced = !fenced
 				continue
@@ -35,6 +40,9 @@ func shownLines(t *testing.T, start ...string) []shownLine {
 				continue
 			}
 			words, ok := shellWords(line)
+			if !ok && strings.HasPrefix(strings.TrimSpace(line), start[0]+" ") {
+				open = line
+			}
 			if ok && len(words) > len(start) && slices.Equal(words[:len(start)], start) {
 				out = append(out, shownLine{page, words[len(start):]})
 			}
