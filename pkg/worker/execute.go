@@ -153,7 +153,7 @@ func (w *Worker) conclude(p phases, r *run, res check.Result, err error, ours bo
 	finished := time.Now()
 	why, until := w.runs.fateOf(r, w.cfg.Lease)
 	switch {
-	case why == fateCut:
+	case why == fateCut || why == fateRemoved:
 		w.giveAway(r)
 	case why == fateLost:
 		w.stale(r, "lease ran out")

@@ -134,6 +134,8 @@ func (w *Worker) renewed(runs []*run, outcomes []check.Outcome, asked time.Time)
 		case i >= len(outcomes):
 		case outcomes[i] == check.OutcomeDone:
 			r.held = asked
+		case outcomes[i] == check.OutcomeRemoved:
+			r.end(fateRemoved, asked)
 		case outcomes[i] != check.OutcomeBad: // repair will mend a bad record
 			r.end(fateLost, asked)
 		}

@@ -12,9 +12,10 @@ import (
 type fate uint8
 
 const (
-	fateNone fate = iota
-	fateCut       // the worker's grace is over
-	fateLost      // the lease ran out or is another's
+	fateNone    fate = iota
+	fateCut          // the worker's grace is over
+	fateLost         // the lease ran out or is another's
+	fateRemoved      // the check was removed
 )
 
 // run is one run of a check, from its lease to its completion.
