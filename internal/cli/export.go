@@ -61,7 +61,7 @@ func (a *app) export(list []stored) error {
 	w := bufio.NewWriter(a.Stdout)
 	format := a.opt.output
 	if format == formatJSON && len(list) == 0 {
-		w.WriteString("[")
+		_, _ = w.WriteString("[")
 	}
 	for i, s := range list {
 		text := s.check.Text()
@@ -77,11 +77,11 @@ func (a *app) export(list []stored) error {
 			if err != nil {
 				return err
 			}
-			w.Write(item)
+			_, _ = w.Write(item)
 		}
 	}
 	if format == formatJSON {
-		w.WriteString("\n]\n")
+		_, _ = w.WriteString("\n]\n")
 	}
 	return w.Flush() // keeps the first error of all writes
 }

@@ -127,7 +127,7 @@ func (x *lineIndex) place(offset int) place {
 func jsonPlace(text []byte, path []string) int {
 	dec := json.NewDecoder(bytes.NewReader(text))
 	best := 0
-	for depth := 0; depth < len(path); depth++ {
+	for depth := range path {
 		tok, err := dec.Token()
 		open, ok := tok.(json.Delim)
 		if err != nil || !ok {

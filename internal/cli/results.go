@@ -180,7 +180,6 @@ func parseEvents(entries []redisqueue.ResultEntry, fits func(*check.Event) bool)
 type resultPrinter struct {
 	*printer
 	follow bool
-	headed bool
 }
 
 func (p *resultPrinter) print(events []check.Event) error {

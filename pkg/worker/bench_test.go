@@ -20,7 +20,6 @@ type endless struct {
 	once sync.Once
 	last string
 	ids  []string
-	spec string
 }
 
 func newEndless(n int) *endless {

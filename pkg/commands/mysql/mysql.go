@@ -56,7 +56,7 @@ func ask(ctx context.Context, s sqlcheck.Session) (sqlcheck.Reply, error) {
 		}
 		return sqlcheck.Reply{}, &sqlcheck.ConnectError{Err: err}
 	}
-	defer c.Close() // ends the transaction as well
+	defer func() { _ = c.Close() }() // ends the transaction as well
 	session, ok := c.(interface {
 		driver.ExecerContext
 		driver.QueryerContext

@@ -71,7 +71,7 @@ func ask(ctx context.Context, s sqlcheck.Session) (sqlcheck.Reply, error) {
 		return sqlcheck.Reply{}, &sqlcheck.ConnectError{Err: err}
 	}
 	defer session.Conn().Close() // the driver would say a long good-bye to a server that hangs
-	defer session.Close(ctx)
+	defer func() { _ = session.Close(ctx) }()
 	begin := fmt.Sprintf("BEGIN READ ONLY; SET LOCAL statement_timeout = %d", max(s.Left/time.Millisecond, 1))
 	if err := session.Exec(ctx, begin).Close(); err != nil {
 		return sqlcheck.Reply{}, fmt.Errorf("begin to read: %w", err)

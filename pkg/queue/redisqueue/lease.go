@@ -84,7 +84,8 @@ func (q *Queue) leaseAndLast(ctx context.Context, req check.LeaseRequest) (reply
 		pipe := q.client.Pipeline()
 		script = eval(ctx, pipe, keys, args...)
 		last = pipe.HMGet(ctx, q.KeyLast(req.Lane), ids...)
-		if _, err = pipe.Exec(ctx); !redis.HasErrorPrefix(script.Err(), "NOSCRIPT") {
+		_, _ = pipe.Exec(ctx) // each command has its own error
+		if !redis.HasErrorPrefix(script.Err(), "NOSCRIPT") {
 			break
 		}
 	}

@@ -22,12 +22,12 @@ func TestUsableWaitsForWrites(t *testing.T) {
 			q := New(client, "")
 			harm := func() error {
 				if name == "other replica" {
-					return client.SlaveOf(ctx, "127.0.0.1", "1").Err()
+					return client.ReplicaOf(ctx, "127.0.0.1", "1").Err()
 				}
 				return client.ConfigSet(ctx, c.key, c.bad).Err()
 			}
 			mend := func() error {
-				return errors.Join(client.SlaveOf(ctx, "NO", "ONE").Err(), client.ConfigSet(ctx, c.key, c.good).Err())
+				return errors.Join(client.ReplicaOf(ctx, "NO", "ONE").Err(), client.ConfigSet(ctx, c.key, c.good).Err())
 			}
 			if err := harm(); err != nil {
 				t.Fatal(err)

@@ -69,7 +69,7 @@ func Int(n int64) Value {
 func unsigned(tag byte, n uint64) Value {
 	size := max(1, bits.Len64(n)/8+1)
 	b := make([]byte, size)
-	for i := 0; i < min(size, 8); i++ {
+	for i := range min(size, 8) {
 		b[size-1-i] = byte(n >> (8 * i))
 	}
 	return TLV(tag, b)
