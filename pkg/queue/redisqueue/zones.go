@@ -14,7 +14,11 @@ import (
 // EnterZone writes a zone with one lane into the list of zones, unless it
 // stands there.
 func (q *Queue) EnterZone(ctx context.Context, zone string) error {
-	if err := q.client.HSetNX(ctx, q.KeyZones(), zone, "1 1").Err(); err != nil {
+	known, err := q.client.HExists(ctx, q.KeyZones(), zone).Result()
+	if err == nil && !known { // a full server refuses even a write that would change nothing
+		err = q.client.HSetNX(ctx, q.KeyZones(), zone, "1 1").Err()
+	}
+	if err != nil {
 		return fmt.Errorf("enter zone %s into %s: %w", zone, q.KeyZones(), err)
 	}
 	return nil

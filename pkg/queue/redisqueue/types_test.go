@@ -1,0 +1,110 @@
+package redisqueue
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redpoll/redpoll/pkg/check"
+)
+
+// Each move looks at the types of all its keys before it writes to one: the
+// error names the key, and nothing was changed.
+func TestWrongTypesOfEveryKey(t *testing.T) {
+	eachQueue(t, func(t *testing.T, r *rig) {
+		ctx := t.Context()
+		l := r.start("runs", "w/a")
+		r.set("due", 1, 1)
+		c := done(l, 5)
+		c.IncidentID, c.Incident, c.Change = "default/runs/1", "{}", "{}"
+		holding := []check.Holding{{Entry: l.Entry, Token: l.Token}}
+		text := specText("due", 2)
+		k := struct{ specs, due, ready, runs, last, incidents, results, changes string }{
+			r.KeySpecs(lane), r.KeyDue(lane), r.KeyReady(lane), r.KeyRuns(lane), r.KeyLast(lane), r.KeyIncidents(lane), r.KeyResults(lane), r.KeyChanges(lane),
+		}
+		for _, move := range []struct {
+			name string
+			keys []string
+			do   func() error
+		}{
+			{"dispatch", []string{k.due, k.ready, k.runs}, func() error { _, err := r.Dispatch(ctx, lane, 0); return err }},
+			{"lease", []string{k.ready, k.runs}, func() error {
+				_, _, err := r.Lease(ctx, check.LeaseRequest{Lane: lane, Token: "v/a", Lease: time.Minute, Entries: []check.Entry{l.Entry}})
+				return err
+			}},
+			{"renew", []string{k.runs}, func() error { _, err := r.Renew(ctx, lane, time.Minute, holding); return err }},
+			{"complete", []string{k.ready, k.runs, k.due, k.last, k.results, k.incidents, k.changes}, func() error {
+				_, err := r.Complete(ctx, lane, []check.Completion{c})
+				return err
+			}},
+			{"release", []string{k.ready, k.runs}, func() error { _, err := r.Release(ctx, lane, holding); return err }},
+			{"adopt", []string{k.specs, k.runs, k.due}, func() error {
+				_, err := r.Adopt(ctx, lane, []check.Adoption{{ID: "due", Rev: "9000-0", Spec: text, SHA: sha(text), OldSHA: sha(specText("due", 1))}})
+				return err
+			}},
+			{"remove", []string{k.specs, k.runs, k.due, k.last, k.incidents, k.changes}, func() error {
+				_, err := r.Remove(ctx, lane, check.Removal{ID: "due", Rev: "9000-0", IncidentID: "x", Incident: "{}", Change: "{}"})
+				return err
+			}},
+			{"run", []string{k.runs, k.due}, func() error { _, err := r.RunNow(ctx, lane, "due", "9000-0"); return err }},
+			{"ack", []string{k.incidents, k.changes}, func() error { _, err := r.Ack(ctx, lane, "x", "{}", "{}", "{}"); return err }},
+			{"repair", []string{k.runs, k.due, k.ready}, func() error {
+				_, err := r.Repair(ctx, lane, []check.RepairItem{{ID: "due", SHA: sha(specText("due", 1)), Ahead: 1, Place: 7}}, true)
+				return err
+			}},
+			{"sweep", []string{k.specs, k.runs, k.due, k.last}, func() error {
+				_, err := r.words(ctx, sweepScript, "sweep", []string{k.specs, k.runs, k.due, k.last}, 1, "nobody")
+				return err
+			}},
+			{"drop", []string{k.specs}, func() error { return r.DropSpec(ctx, lane, "due", specText("due", 1)) }},
+			{"replace", []string{k.specs}, func() error { _, err := r.ReplaceSpec(ctx, lane, "due", specText("due", 1), "{}"); return err }},
+			{"consumer", []string{k.ready}, func() error { return r.LeaveLane(ctx, lane, "w") }},
+			{"lock", []string{r.KeyIntakeLock()}, func() error { _, err := r.IntakeLock(ctx, "me"); return err }},
+			{"zone", []string{r.KeyZones()}, func() error { return r.RestoreZone(ctx, "z", check.Zone{Version: 1, Partitions: 1}) }},
+		} {
+			for _, key := range move.keys {
+				r.withWrongType(key, func() {
+					before := r.dump()
+					err := move.do()
+					if err == nil || !strings.Contains(err.Error(), key+" is a ") {
+						t.Errorf("%s with %s of the wrong type = %v, want an error that names the key", move.name, key, err)
+					}
+					if after := r.dump(); after != before {
+						t.Errorf("%s with %s of the wrong type changed something:\n%s\nwas\n%s", move.name, key, after, before)
+					}
+				})
+			}
+		}
+	})
+}
+
+// withWrongType puts a list in the place of a key while f runs.
+func (r *rig) withWrongType(key string, f func()) {
+	r.t.Helper()
+	ctx := r.t.Context()
+	there := r.client.Exists(ctx, key).Val() == 1
+	if there {
+		r.must(r.client.Rename(ctx, key, "aside").Err())
+	}
+	r.must(r.client.RPush(ctx, key, "junk").Err())
+	f()
+	r.must(r.client.Del(ctx, key).Err())
+	if there {
+		r.must(r.client.Rename(ctx, "aside", key).Err())
+	}
+}
+
+// dump shows all that the lane contains, as text.
+func (r *rig) dump() string {
+	ctx := r.t.Context()
+	var b strings.Builder
+	for _, key := range []string{r.KeySpecs(lane), r.KeyRuns(lane), r.KeyLast(lane), r.KeyIncidents(lane), "aside"} {
+		fmt.Fprintln(&b, key, r.client.HGetAll(ctx, key).Val())
+	}
+	fmt.Fprintln(&b, r.client.ZRangeWithScores(ctx, r.KeyDue(lane), 0, -1).Val(), r.client.ZRangeWithScores(ctx, "aside", 0, -1).Val())
+	for _, key := range []string{r.KeyReady(lane), r.KeyResults(lane), r.KeyChanges(lane), "aside"} {
+		fmt.Fprintln(&b, key, r.client.XRange(ctx, key, "-", "+").Val())
+	}
+	return b.String()
+}
