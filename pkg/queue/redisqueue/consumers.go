@@ -14,7 +14,7 @@ import (
 func (q *Queue) DropConsumers(ctx context.Context, lane check.Lane, idle time.Duration) (int, error) {
 	key := q.KeyReady(lane)
 	all, err := q.client.XInfoConsumers(ctx, key, GroupWorkers).Result()
-	if isNoGroup(err) {
+	if isNoGroup(err) || isNoKey(err) {
 		return 0, nil
 	}
 	if err != nil {

@@ -68,6 +68,11 @@ func isNoGroup(err error) bool {
 	return err != nil && strings.Contains(err.Error(), "NOGROUP")
 }
 
+// isNoKey tells that XINFO was asked about a stream that is not there.
+func isNoKey(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "no such key")
+}
+
 // isTimeout tells a blocking read that saw nothing from one that failed:
 // go-redis reports some of the former as a network timeout.
 func isTimeout(err error) bool {
