@@ -61,6 +61,9 @@ func TestWrongTypesOfEveryKey(t *testing.T) {
 			{"replace", []string{k.specs}, func() error { _, err := r.ReplaceSpec(ctx, lane, "due", specText("due", 1), "{}"); return err }},
 			{"consumer", []string{k.ready}, func() error { return r.LeaveLane(ctx, lane, "w") }},
 			{"lock", []string{r.KeyIntakeLock()}, func() error { _, err := r.IntakeLock(ctx, "me"); return err }},
+			{"log", []string{r.KeyIntakeLog()}, func() error {
+				return r.IntakeDone(ctx, []check.Verdict{{ID: "a", Verdict: check.VerdictAccepted}})
+			}},
 			{"zone", []string{r.KeyZones()}, func() error { return r.RestoreZone(ctx, "z", check.Zone{Version: 1, Partitions: 1}) }},
 		} {
 			for _, key := range move.keys {
