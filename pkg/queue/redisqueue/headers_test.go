@@ -179,6 +179,9 @@ func TestScriptsGetTheKeysOfOneLane(t *testing.T) {
 	}
 	seen := map[string]bool{}
 	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
 		f, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
 		if err != nil {
 			t.Fatal(err)
