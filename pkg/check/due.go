@@ -6,6 +6,9 @@ import "time"
 const (
 	skipAfter  = 10 * time.Second
 	skipWithin = 10 * time.Minute
+	// setBack is by how much a clock may be set back so that a slot is not run
+	// twice; by more, a check must not stand still until the clock is there.
+	setBack = 10 * time.Second
 	// DefaultRetry is the pace of soft retries of a one-shot that sets no
 	// retry_every: it has no schedule to fall back to.
 	DefaultRetry = 10 * time.Second
@@ -38,9 +41,10 @@ func First(c *Check, now time.Time, spread bool) time.Time {
 // NextDue gives the due time that follows a run: the first slot after now, or
 // for a soft result (Last.Soft) the first planned + k*retry_every after now
 // when that is sooner. missed counts the slots that passed since planned:
-// they are not made up. A zero due means never again.
+// they are not made up. A zero due means never again. A planned time that is
+// in the future, as the clock was set back, counts as now unless it is far off.
 func NextDue(c *Check, s Schedule, planned, now time.Time, soft bool) (due time.Time, missed int) {
-	if now.Before(planned) {
+	if ahead := planned.Sub(now); ahead > 0 && ahead <= setBack {
 		now = planned
 	}
 	due, missed = s.Next(now), missedSlots(s, planned, now)
