@@ -29,4 +29,8 @@ func TestNextDueAfterTheClockWasSetBack(t *testing.T) {
 			t.Errorf("set back by %s: due in %s, %d missed, want %s and none", tt.back, got, missed, tt.want)
 		}
 	}
+	once := At{now.Add(time.Hour)}
+	if due, _ := NextDue(c, once, once.Time, now, false); !due.IsZero() {
+		t.Errorf("a one-shot that ran is due again at %s", due)
+	}
 }

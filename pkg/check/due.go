@@ -44,7 +44,8 @@ func First(c *Check, now time.Time, spread bool) time.Time {
 // they are not made up. A zero due means never again. A planned time that is
 // in the future, as the clock was set back, counts as now unless it is far off.
 func NextDue(c *Check, s Schedule, planned, now time.Time, soft bool) (due time.Time, missed int) {
-	if ahead := planned.Sub(now); ahead > 0 && ahead <= setBack {
+	_, once := s.(At)
+	if ahead := planned.Sub(now); ahead > 0 && (once || ahead <= setBack) {
 		now = planned
 	}
 	due, missed = s.Next(now), missedSlots(s, planned, now)
@@ -52,7 +53,7 @@ func NextDue(c *Check, s Schedule, planned, now time.Time, soft bool) (due time.
 		return due, missed
 	}
 	retry := c.RetryEvery.D()
-	if _, once := s.(At); once && retry == 0 {
+	if once && retry == 0 {
 		retry = DefaultRetry
 	}
 	if retry <= 0 {
