@@ -60,8 +60,8 @@ type Completion struct {
 	Record string // of the lease; without it completing costs more
 	// Next is the next due time, unix ms; 0 means never: a one-shot is done.
 	Next int64
-	// KeepCrashes is set when the command was not run because of its crash
-	// count; an ordinary completion clears the count.
+	// KeepCrashes is set when the command was not run; an ordinary completion
+	// clears the crash count.
 	KeepCrashes bool
 	// Last and Event are JSON for `last` and `results`; an empty Event is the
 	// same as Last. Both empty: the run was skipped, nothing is recorded.
