@@ -23,10 +23,11 @@ import (
 // validate params. The map is new for every caller, who may add to it.
 func Builtin() check.Commands { return BuiltinWith(Tools{}) }
 
-// BuiltinWith gives the commands with a worker's tools. The map is new for
-// every caller, who may add to it.
+// BuiltinWith gives the commands with a worker's tools. What they say is
+// redacted: see Tools.Redacting. The map is new for every caller, who may add to
+// it.
 func BuiltinWith(t Tools) check.Commands {
-	return check.Commands{
+	list := check.Commands{
 		"cisco_resources":        check.Typed(ciscoresources.Defaults(), ciscoresources.New(t)),
 		"dns":                    check.Typed(dns.Defaults(), dns.New(t)),
 		"http":                   check.Typed(http.Defaults(), http.New(t)),
@@ -41,4 +42,8 @@ func BuiltinWith(t Tools) check.Commands {
 		"speedtestpp":            check.Typed(speedtestpp.Defaults(), speedtestpp.New(t)),
 		"tcp":                    check.Typed(tcp.Defaults(), tcp.New(t)),
 	}
+	for name, factory := range list {
+		list[name] = t.Redacting(factory)
+	}
+	return list
 }

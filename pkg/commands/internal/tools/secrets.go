@@ -40,6 +40,7 @@ type Secrets struct {
 type loaded struct {
 	at      time.Time
 	value   string
+	forms   []string // of value, for Redacting
 	targets targetList
 }
 
@@ -88,6 +89,11 @@ func (s *Secrets) load(name string) (loaded, error) {
 		delete(s.read, name)
 		return loaded{}, err
 	}
+	if before, ok := s.read[name]; ok && before.value == l.value {
+		l.forms = before.forms
+	} else if ok { // runs that began before still know the old one
+		l.forms = append(l.forms, formsOf(before.value)...)
+	}
 	s.read[name] = l
 	return l, nil
 }
@@ -115,7 +121,7 @@ func (s *Secrets) readFiles(name string) (loaded, error) {
 	if err != nil {
 		return loaded{}, err
 	}
-	return loaded{value: value, targets: targets}, nil
+	return loaded{value: value, forms: formsOf(value), targets: targets}, nil
 }
 
 // readFile reads a file of the directory. Its name was checked before: it has
