@@ -45,8 +45,10 @@ func TestSecretsStaySecret(t *testing.T) {
 			f.look("the log of the worker", f.logs["worker"].String())
 			f.pages()
 			f.keys()
-			f.cli()
-			f.local(w)
+			if format == "text" { // nothing in them depends on it
+				f.cli()
+				f.local(w)
+			}
 			for _, name := range []string{"web", "community", "sql"} {
 				if !slices.Contains(found(w.heard.String()), name) {
 					t.Errorf("no target was told the secret %s: this test shows nothing about it", name)
