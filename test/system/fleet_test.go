@@ -33,6 +33,9 @@ type fleet struct {
 	checks  map[string]time.Duration // every, by id
 	results map[string][]check.Event
 	cursor  string // the last result that was read
+
+	kills    int             // of workers, in loops
+	pardoned map[string]bool // checks that were put away and made to run again
 }
 
 // newFleet starts a Redis of its own. It must be called from the test itself.
@@ -46,6 +49,7 @@ func newFleet(t testing.TB) *fleet {
 	return &fleet{
 		TB: t, redis: s, client: s.Client(t), target: serveTarget(t),
 		checks: map[string]time.Duration{}, results: map[string][]check.Event{}, cursor: "0-0",
+		pardoned: map[string]bool{},
 	}
 }
 
@@ -64,6 +68,7 @@ func (f *fleet) enlist(p *proc) *proc {
 // again starts a process that has ended anew.
 func (f *fleet) again(p *proc) *proc {
 	f.Helper()
+	p.replaced = true
 	return f.enlist(p.again())
 }
 
@@ -224,18 +229,22 @@ func (f *fleet) all() []string {
 // goOn waits until each check has arrived n times since an instant.
 func (f *fleet) goOn(since time.Time, n int, within time.Duration) {
 	f.Helper()
-	f.eventually(within, func() error {
-		var waiting []string
-		for _, id := range f.all() {
-			if f.target.since(id, since) < n {
-				waiting = append(waiting, id)
-			}
+	f.eventually(within, func() error { return f.behind(since, n) })
+}
+
+// behind gives an error unless each check has arrived n times since an instant.
+func (f *fleet) behind(since time.Time, n int) error {
+	var waiting []string
+	for _, id := range f.all() {
+		if f.target.since(id, since) < n {
+			waiting = append(waiting, id)
 		}
-		if len(waiting) > 0 {
-			return fmt.Errorf("%d of %d checks have not run %d times: %.100s", len(waiting), len(f.all()), n, strings.Join(waiting, " "))
-		}
+	}
+	if len(waiting) == 0 {
 		return nil
-	})
+	}
+	record, err := f.client.HGet(f.Context(), key("runs"), waiting[0]).Result()
+	return fmt.Errorf("%d checks have not run %d times: %.100s; the first one's record: %q %v", len(waiting), n, strings.Join(waiting, " "), record, err)
 }
 
 // readResults reads what has come into the stream of results.

@@ -43,7 +43,7 @@ func TestHandWritten(t *testing.T) {
 	}
 	t.Logf("checks written by hand run after %s at the latest", worst.Round(time.Millisecond))
 
-	f.cli("HSET", key("specs"), "h0", strings.Replace(f.spec("h0", "1h"), `h0\n`, `edited\n`, 1))
+	f.cli("HSET", key("specs"), "h0", strings.Replace(f.spec("h0", "1s"), `h0\n`, `edited\n`, 1))
 	f.eventually(byHand, func() error {
 		if len(f.target.of("edited")) == 0 {
 			return fmt.Errorf("the changed spec of h0 is not used")

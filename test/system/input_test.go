@@ -111,6 +111,7 @@ func TestWrongTypes(t *testing.T) {
 	f.ready(f.running("")...)
 	f.add(30, time.Second)
 	f.accepted(f.addLine("lab1", "1s", "zone lab"))
+	f.cli("ZADD", key("due"), "0", "nobody")
 	for _, name := range []string{
 		"redpoll:{lab:0}:due", "redpoll:{lab:0}:ready", "redpoll:{lab:0}:runs", "redpoll:{lab:0}:last", "redpoll:{lab:0}:results",
 		"redpoll:workers", "redpoll:zones", "redpoll:intake:log", "redpoll:intake", "redpoll:intake:lock", "redpoll:meta",
@@ -146,6 +147,13 @@ func TestWrongTypes(t *testing.T) {
 			return nil
 		})
 	}
+	// Who made an id due without a spec had a minute to write one.
+	f.eventually(time.Minute, func() error {
+		if out := f.logSince(nil); !strings.Contains(out, "check=nobody op=due verdict=rejected") {
+			return fmt.Errorf("no verdict on an id that is due without a spec")
+		}
+		return nil
+	})
 	f.finish(bounds{gap: 3 * time.Second})
 }
 

@@ -51,6 +51,8 @@ type proc struct {
 	// after a signal.
 	ended chan struct{}
 	code  int
+	// replaced: there is a later one of the same name.
+	replaced bool
 }
 
 // start starts a process, which ends with the test at the latest.
@@ -70,7 +72,10 @@ func start(t testing.TB, name string, args ...string) *proc {
 	}()
 	t.Cleanup(func() {
 		p.kill()
-		if t.Failed() {
+		if out := p.logs.String(); strings.Contains(out, "DATA RACE") || strings.Contains(out, "msg=panic") || strings.Contains(out, "\ngoroutine ") {
+			t.Errorf("%s panicked or raced:\n%.5000s", p.name, out)
+		}
+		if t.Failed() && !p.replaced {
 			t.Logf("the last lines of %s (exit code %d):\n%s", p.name, p.code, p.logs.tail(25))
 		}
 	})
