@@ -139,7 +139,9 @@ local function changed(i, rec)
   local paused = find(flags, 'p', 1, true)
   if state == 't' or find(flags, 'v', 1, true) then
     local word = state == 't' and 't - ' or paused and 'w p ' or 'w - '
-    ending(id, sid, word .. planned .. ' - - 0 0 ' .. rev .. ' - ' .. rest, word == 'w - ' and int(now) or '')
+    -- set anew during the run: it begins when it would have without that
+    local at = word == 'w - ' and (first == '0' and int(now) or first) or ''
+    ending(id, sid, word .. planned .. ' - - 0 0 ' .. rev .. ' - ' .. rest, at)
     return 2
   end
   local at, word = ARGV[NEXT + 2 * i - 1], 'w - '
