@@ -133,6 +133,7 @@ func (c *commits) wait(ctx context.Context, limit int) bool {
 func (c *commits) write(p phases, lane check.Lane, l *laneCommits) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	refusals := 0 // in a row
 	for attempt := 0; ; {
 		c.gather(p, l, timer)
 		part := c.head(l, max(1, batch>>attempt))
@@ -144,14 +145,17 @@ func (c *commits) write(p phases, lane check.Lane, l *laneCommits) {
 			err = fmt.Errorf("complete: %d answers to %d results", len(outcomes), len(part))
 		}
 		if err == nil {
-			attempt = 0
+			attempt, refusals = 0, 0
 			c.w.away.passed("complete")
 			c.landed(l, part, outcomes)
 			continue
 		}
 		attempt = min(attempt+1, 8)
 		c.missed(l, len(part) == 1)
-		if c.w.away.refused(p.queue, "complete", lane, err) {
+		if c.w.away.refused(p.queue, "complete", lane, err, min(longPause, c.w.cfg.Lease/3)) {
+			if refusals++; refusals < 2 {
+				continue // somebody may have put it right meanwhile
+			}
 			c.returnAll(lane, l)
 			return
 		}

@@ -195,7 +195,7 @@ func (w *Worker) askLease(ctx context.Context, p phases, req check.LeaseRequest,
 			w.start(p, leases, known, asked)
 			return leases, later, nil
 		}
-		if w.away.refused(ctx, "lease", req.Lane, err) || !w.away.failed(ctx, "lease", err, attempt) {
+		if w.away.refused(ctx, "lease", req.Lane, err, longPause) || !w.away.failed(ctx, "lease", err, attempt) {
 			return nil, nil, err
 		}
 	}

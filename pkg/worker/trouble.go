@@ -58,9 +58,9 @@ func (t *trouble) failed(ctx context.Context, what string, err error, attempt in
 }
 
 // refused says whether a key of the lane has become something else, by the
-// queue's answer, and waits then: trying again is of no use, and what waits
-// for this lane must not hold up the others.
-func (t *trouble) refused(ctx context.Context, what string, lane check.Lane, err error) bool {
+// queue's answer, and waits then: trying again and again is of no use, and what
+// waits for this lane must not hold up the others.
+func (t *trouble) refused(ctx context.Context, what string, lane check.Lane, err error, wait time.Duration) bool {
 	var answer interface {
 		error
 		RedisError()
@@ -69,7 +69,7 @@ func (t *trouble) refused(ctx context.Context, what string, lane check.Lane, err
 		return false
 	}
 	t.note(what+" in lane "+lane.String(), err)
-	pause(ctx, longPause)
+	pause(ctx, wait)
 	return true
 }
 
