@@ -42,17 +42,12 @@ const maxJunk = 64
 
 var errSilence = errors.New("no answer in time")
 
-// exchange sends a request of version 1 or 2c and waits for its answer. gosnmp
-// writes and reads the packets; the socket is handled here, since gosnmp's own
-// way keeps 64 KiB for each session, lets junk on the socket cost a try, and
-// spends an eighth of the time on a text for a log that is off. What is no
-// answer to this request is passed over.
+// exchange sends a request of version 1 or 2c and waits for its answer, which
+// gosnmp reads; the socket is handled here, since gosnmp's own way keeps 64 KiB
+// for each session, lets junk on the socket cost a try, and spends an eighth of
+// the time on a text for a log that is off. What is no answer to this request is
+// passed over.
 func (s *session) exchange(ctx context.Context, r request) (*gosnmp.SnmpPacket, error) {
-	binds := make([]gosnmp.SnmpPDU, len(r.oids))
-	for i, oid := range r.oids {
-		binds[i] = gosnmp.SnmpPDU{Name: oid, Type: gosnmp.Null}
-	}
-	packet := s.snmp.MkSnmpPacket(r.pdu, binds, 0, r.rows)
 	if s.requests+s.snmp.Retries+1 > maxID {
 		s.requests = 0
 	}
@@ -60,12 +55,12 @@ func (s *session) exchange(ctx context.Context, r request) (*gosnmp.SnmpPacket, 
 	var err error
 	for range s.snmp.Retries + 1 {
 		s.requests++
-		packet.RequestID = uint32(s.requests)
-		raw, wrong := packet.MarshalMsg()
+		id := uint32(s.requests)
+		raw, wrong := r.message(s.snmp.Version, s.snmp.Community, id)
 		if wrong != nil {
 			return nil, fmt.Errorf("write the request: %w", wrong)
 		}
-		answer, again := s.try(ctx, raw, uint32(first), packet.RequestID)
+		answer, again := s.try(ctx, raw, uint32(first), id)
 		if again == nil {
 			return answer, nil
 		}
