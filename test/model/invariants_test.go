@@ -116,8 +116,11 @@ func (w *world) checkPlace(id string, f *fact, r redisqueue.Record) {
 		if r.Paused == isDue || (!r.Paused && !valid(f.spec)) || (r.Paused != paused(f.spec) && valid(f.spec)) {
 			w.fail("%s waits, paused: %v, due: %v, spec %s", id, r.Paused, isDue, f.spec)
 		}
+		if due := w.snap.due[id]; f.scored == 0 && due > latest(f.spec, w.snap.now) {
+			w.fail("%s is due at %v, now is %d", id, due, w.snap.now)
+		}
 	case "queued", "leased":
-		if (!inReady || e.id != id || e.planned != r.Planned || !w.snap.reachable(r.SID)) && !f.entryLost {
+		if (!inReady || e.id != id || e.planned != r.Planned || !w.snap.reachable(r.SID)) && !(f.entryLost && r.State == "leased" && r.Expiry > w.snap.now) {
 			w.fail("%s is %s, its entry is %+v, reachable: %v", id, r.State, e, w.snap.reachable(r.SID))
 		}
 		if isDue && !f.beside {
@@ -141,6 +144,9 @@ func (w *world) checkPlace(id string, f *fact, r redisqueue.Record) {
 func (w *world) checkOwner(id string, f *fact, r redisqueue.Record) {
 	w.t.Helper()
 	if r.Owner == "" {
+		if f.owner != nil && f.touched == 0 {
+			w.fail("%s: nobody holds it, want %s", id, f.owner.Token)
+		}
 		f.owner = nil
 		return
 	}
@@ -173,6 +179,15 @@ func (w *world) checkEntries() {
 			delete(w.orphans, sid)
 		}
 	}
+}
+
+// latest is when a check may be due at the latest: two intervals from now, and
+// a little for the time since repair looked.
+func latest(spec string, now int64) float64 {
+	if oneShot(spec) {
+		return 1e14
+	}
+	return float64(now) + 2*3600_000 + 60_000
 }
 
 // valid and paused tell what a text says.

@@ -240,7 +240,7 @@ func (w *world) reclaim() {
 	}
 	req := w.leaseRequest(nil)
 	req.Revs = nil
-	leases, err := w.q.Reclaim(w.t.Context(), req, 100)
+	leases, _, err := w.q.Reclaim(w.t.Context(), req, 100)
 	w.must(err)
 	want := w.predict(entries, req.Suspects)
 	w.note("  suspects %d: want %v", req.Suspects, want)
@@ -256,9 +256,15 @@ func (w *world) expire() {
 	}
 	words := strings.Split(w.snap.records[h.ID], " ")
 	words[5] = "1"
+	if w.rng.IntN(3) == 0 {
+		words[6] = "2" // it was running when others were lost before
+	}
 	w.note("  %s %s", h.ID, h.SID)
 	w.must(w.q.Client().HSet(w.t.Context(), w.q.KeyRuns(lane), h.ID, strings.Join(words, " ")).Err())
 	w.age(h.SID)
+	if f := w.facts[h.ID]; f.entryLost {
+		f.touch() // by now repair is to mend it
+	}
 }
 
 // forget has an entry look as if its worker had died before it asked for the

@@ -75,6 +75,13 @@ func (w *world) adopt(id, rev, text string, first int64, keep bool) {
 	if want == check.AdoptNew || want == check.AdoptChanged {
 		f.applied(rev, text)
 		waits := rec.State == "waiting" && !rec.Paused
+		if kept, ok := w.snap.due[id]; ok && waits && keep && !a.Paused {
+			w.then = append(w.then, func() {
+				if w.snap.due[id] != kept {
+					w.fail("%s is due at %v, want it kept at %v", id, w.snap.due[id], kept)
+				}
+			})
+		}
 		if !a.Paused && !(waits && keep) && f.owner == nil && rec.State != "queued" {
 			w.then = append(w.then, func() {
 				if due := w.snap.due[id]; int64(due) != first {

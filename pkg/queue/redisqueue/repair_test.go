@@ -56,6 +56,13 @@ func TestRepairKinds(t *testing.T) {
 			r.dispatch()
 			r.must(r.client.Del(r.t.Context(), r.KeyReady(lane)).Err())
 		}, kind: "lost_entry", want: "waiting", due: true},
+		{name: "queued, its entry's id is another check's", harm: func(r *rig) {
+			place(r, "a", 5, nil)
+			r.dispatch()
+			sid := r.place("a").Record.SID
+			r.must(r.client.Del(r.t.Context(), r.KeyReady(lane)).Err())
+			r.must(r.client.Do(r.t.Context(), "XADD", r.KeyReady(lane), sid, "id", "b", "due", 5).Err())
+		}, kind: "lost_entry", want: "waiting", due: true},
 		{name: "paused in the queue without entry", harm: func(r *rig) {
 			place(r, "a", 5, nil)
 			r.dispatch()

@@ -94,7 +94,9 @@ local function mend_running(id, rec)
   if state == 'l' and expiry > now then return '' end
 
   local more = state == 'l' and int(tonumber(crashes) + 1) or crashes
-  if #redis.call('XRANGE', ready, sid, sid) == 0 then
+  -- none, or another check's: when the stream is lost its ids may begin anew
+  local entry = redis.call('XRANGE', ready, sid, sid)[1]
+  if not entry or entry[2][2] ~= id then
     if mend then
       removing_first()
       local paused = find(flags, 'p', 1, true)
