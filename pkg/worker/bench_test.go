@@ -64,8 +64,8 @@ func (q *endless) Lease(_ context.Context, req check.LeaseRequest) ([]check.Leas
 	return leases, nil, nil
 }
 
-func (q *endless) Reclaim(context.Context, check.LeaseRequest, int) ([]check.Lease, error) {
-	return nil, nil
+func (q *endless) Reclaim(context.Context, check.LeaseRequest, int) ([]check.Lease, []check.Entry, error) {
+	return nil, nil, nil
 }
 
 func (q *endless) Complete(_ context.Context, _ check.Lane, items []check.Completion) ([]check.Outcome, error) {

@@ -194,20 +194,29 @@ func (f *fake) Lease(_ context.Context, req check.LeaseRequest) (leases []check.
 	return leases, later, nil
 }
 
-func (f *fake) Reclaim(_ context.Context, req check.LeaseRequest, limit int) ([]check.Lease, error) {
+func (f *fake) Reclaim(_ context.Context, req check.LeaseRequest, limit int) ([]check.Lease, []check.Entry, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	n := min(limit, len(f.reclaimed))
-	got := f.reclaimed[:n]
-	f.reclaimed = f.reclaimed[n:]
-	for i := range got {
-		got[i].Token, got[i].Reclaimed, got[i].Now = req.Token, true, f.now()
-		f.owner[got[i].SID] = req.Token
-		if got[i].Crashes >= 2 {
+	var got []check.Lease
+	var later []check.Entry
+	for len(f.reclaimed) > 0 && len(got) < limit {
+		l := f.reclaimed[0]
+		f.reclaimed = f.reclaimed[1:]
+		if l.Crashes >= 2 {
+			if req.Suspects == 0 {
+				f.crashes[l.ID], f.specs[l.ID] = l.Crashes, l.Spec
+				later = append(later, l.Entry)
+				continue
+			}
+			req.Suspects--
 			f.suspects++
+			f.most = max(f.most, f.suspects)
 		}
+		l.Token, l.Reclaimed, l.Now = req.Token, true, f.now()
+		f.owner[l.SID] = req.Token
+		got = append(got, l)
 	}
-	return got, nil
+	return got, later, nil
 }
 
 func (f *fake) Renew(_ context.Context, _ check.Lane, _ time.Duration, items []check.Holding) ([]check.Outcome, error) {

@@ -25,8 +25,9 @@ type Source interface {
 	// Lease asks for the right to run entries; those in later may be asked for
 	// again, those in neither answer are not the worker's any more.
 	Lease(ctx context.Context, req check.LeaseRequest) (leases []check.Lease, later []check.Entry, err error)
-	// Reclaim takes over at most limit runs of workers that were lost.
-	Reclaim(ctx context.Context, req check.LeaseRequest, limit int) ([]check.Lease, error)
+	// Reclaim takes over at most limit runs of workers that were lost; those in
+	// later may be asked for as soon as there is room for a suspect.
+	Reclaim(ctx context.Context, req check.LeaseRequest, limit int) (leases []check.Lease, later []check.Entry, err error)
 }
 
 // Committer ends runs and keeps them. Its answers stand in the order of the

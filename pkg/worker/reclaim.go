@@ -34,9 +34,10 @@ func (w *Worker) reclaimLane(ctx context.Context, p phases, lane check.Lane) (mo
 		req.Suspects = 1
 	}
 	asked := time.Now()
-	leases, err := w.cfg.Queue.Reclaim(p.queue, req, n)
-	w.suspects.settle(reserved, leases)
+	leases, later, err := w.cfg.Queue.Reclaim(p.queue, req, n)
 	w.start(p, leases, nil, asked)
+	w.suspects.settle(reserved, leases)
+	w.suspects.park(later)
 	w.slots.giveBack(n - len(leases))
 	if len(leases) > 0 {
 		w.log.WarnContext(ctx, "runs of lost workers taken over", "lane", lane.String(), "count", len(leases))

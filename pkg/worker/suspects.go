@@ -24,10 +24,14 @@ type suspects struct {
 	mu     sync.Mutex // guards the rest
 	held   bool
 	parked []check.Entry
-	wake   chan struct{} // holds one: there may be something to do
+	known  map[string]bool // stream entries of parked
+	wake   chan struct{}   // holds one: there may be something to do
 }
 
-func (s *suspects) init() { s.wake = make(chan struct{}, 1) }
+func (s *suspects) init() {
+	s.wake = make(chan struct{}, 1)
+	s.known = map[string]bool{}
+}
 
 // reserve takes the right; the caller releases it unless it got a suspect, and
 // then when that run has ended.
@@ -64,7 +68,13 @@ func (s *suspects) release() {
 func (s *suspects) park(entries []check.Entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.parked = append(s.parked, entries[:min(len(entries), maxParked-len(s.parked))]...)
+	for _, e := range entries {
+		place := e.Lane.String() + " " + e.SID
+		if !s.known[place] && len(s.parked) < maxParked {
+			s.known[place] = true
+			s.parked = append(s.parked, e)
+		}
+	}
 	s.signal()
 }
 
@@ -88,6 +98,7 @@ func (s *suspects) next() (check.Entry, bool) {
 	}
 	e := s.parked[0]
 	s.parked = s.parked[1:]
+	delete(s.known, e.Lane.String()+" "+e.SID)
 	s.held = true
 	return e, true
 }
@@ -98,6 +109,7 @@ func (s *suspects) drain() []check.Entry {
 	defer s.mu.Unlock()
 	rest := s.parked
 	s.parked = nil
+	clear(s.known)
 	return rest
 }
 

@@ -34,12 +34,12 @@ func (q *workerQueue) Lease(ctx context.Context, req check.LeaseRequest) ([]chec
 	return out, later, err
 }
 
-func (q *workerQueue) Reclaim(ctx context.Context, req check.LeaseRequest, limit int) ([]check.Lease, error) {
-	out, err := q.Queue.Reclaim(ctx, req, limit)
+func (q *workerQueue) Reclaim(ctx context.Context, req check.LeaseRequest, limit int) ([]check.Lease, []check.Entry, error) {
+	out, later, err := q.Queue.Reclaim(ctx, req, limit)
 	if len(out) > 0 {
 		q.c.at("reclaim after")
 	}
-	return out, err
+	return out, later, err
 }
 
 func (q *workerQueue) Renew(ctx context.Context, lane check.Lane, lease time.Duration, runs []check.Holding) ([]check.Outcome, error) {

@@ -27,7 +27,7 @@ func (r *rig) rewrite(id string, words map[int]string) {
 
 func (r *rig) reclaim(token string, lease time.Duration) []check.Lease {
 	r.t.Helper()
-	out, err := r.Reclaim(r.t.Context(), check.LeaseRequest{Lane: lane, Worker: "v", Token: token, Lease: lease, Suspects: 1}, 10)
+	out, _, err := r.Reclaim(r.t.Context(), check.LeaseRequest{Lane: lane, Worker: "v", Token: token, Lease: lease, Suspects: 1}, 10)
 	r.must(err)
 	return out
 }

@@ -19,7 +19,7 @@ func TestMissingGroupHeals(t *testing.T) {
 		quiet := func(l check.Lane) {
 			t.Helper()
 			req := check.LeaseRequest{Lane: l, Worker: "w", Token: "w/x", Lease: time.Minute}
-			if got, err := r.Reclaim(ctx, req, 10); err != nil || len(got) > 0 {
+			if got, _, err := r.Reclaim(ctx, req, 10); err != nil || len(got) > 0 {
 				t.Errorf("Reclaim(%s) = %v, %v, want nothing", l, got, err)
 			}
 			if n, err := r.DropConsumers(ctx, l, 0); err != nil || n != 0 {

@@ -12,29 +12,37 @@ import (
 	"github.com/redpoll/redpoll/pkg/check"
 )
 
-// reclaimPage is how many pending entries one look takes.
-const reclaimPage = 500
+const (
+	// reclaimPage is how many pending entries one look takes.
+	reclaimPage = 500
+	// maxLater bounds what one call puts off.
+	maxLater = 500
+)
 
 // Reclaim looks through the entries of req.Lane that have been with some
 // worker for longer than req.Lease and takes over, at most limit, those whose
 // lease ran out or that were never leased: lease.lua decides by the run
 // records, the pending list only says where to look. Entries that are gone or
 // no longer current are cleared on the way. req.Entries is not read.
-func (q *Queue) Reclaim(ctx context.Context, req check.LeaseRequest, limit int) ([]check.Lease, error) {
-	var out []check.Lease
+//
+// Entries in later are of checks that cost two workers or more and for which
+// req.Suspects left no room, 500 at most: Lease may be asked for each of them
+// as soon as there is room, by any worker.
+func (q *Queue) Reclaim(ctx context.Context, req check.LeaseRequest, limit int) (out []check.Lease, later []check.Entry, err error) {
 	for from := "-"; len(out) < limit; {
 		page, next, err := q.idlePage(ctx, req.Lane, from, req.Lease)
 		if err != nil {
-			return out, err
+			return out, later, err
 		}
 		for len(page) > 0 && len(out) < limit {
 			req.Entries = page[:min(len(page), limit-len(out))]
 			req.Revs = nil
 			page = page[len(req.Entries):]
-			leases, _, err := q.Lease(ctx, req)
+			leases, again, err := q.Lease(ctx, req)
 			if err != nil {
-				return out, err
+				return out, later, err
 			}
+			later = append(later, again[:min(len(again), maxLater-len(later))]...)
 			for _, l := range leases {
 				if l.Crashes >= 2 {
 					req.Suspects = 0
@@ -43,11 +51,11 @@ func (q *Queue) Reclaim(ctx context.Context, req check.LeaseRequest, limit int) 
 			out = append(out, leases...)
 		}
 		if next == "" {
-			return out, nil
+			return out, later, nil
 		}
 		from = next
 	}
-	return out, nil
+	return out, later, nil
 }
 
 // idlePage finds entries that have been pending for at least idle, or that

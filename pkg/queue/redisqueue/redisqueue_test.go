@@ -199,7 +199,7 @@ func TestReclaim(t *testing.T) {
 		var got []check.Lease
 		seen := map[string]bool{}
 		eventually(t, func() bool {
-			more, err := r.Reclaim(ctx, req, 10)
+			more, _, err := r.Reclaim(ctx, req, 10)
 			r.must(err)
 			for _, l := range more { // on a slow machine this lease runs out as well
 				if !seen[l.ID] {
