@@ -10,22 +10,21 @@ import (
 	"github.com/redpoll/redpoll/pkg/check"
 )
 
-// A server whose memory is full refuses whatever may add to it, but no move:
-// each begins with a write that removes something.
-func TestMovesWhenMemoryIsFull(t *testing.T) {
-	t.Parallel()
+// fullRig is a lane with checks in many places, on a server whose memory is
+// full by now.
+func fullRig(t *testing.T) (r *rig, leases map[string]check.Lease) {
+	t.Helper()
 	ctx := t.Context()
-	r := &rig{Queue: New(redistest.Start(t).Client(t), ""), t: t}
+	r = &rig{Queue: New(redistest.Start(t).Client(t), ""), t: t}
 	r.must(r.Require(ctx, false))
 	r.must(r.EnterZone(ctx, lane.Zone))
 	r.must(r.Prepare(ctx, lane))
-	l := r.start("runs", "w/a")
-	released := r.start("released", "w/b")
-	lost := r.start("lost", "w/c")
+	leases = map[string]check.Lease{}
+	for _, id := range []string{"runs", "released", "lost", "renewed"} {
+		leases[id] = r.start(id, "w/"+id)
+	}
 	r.expire("lost")
-	skipped := r.start("skipped", "w/d")
-	incident := "default/runs/1"
-	r.must(r.client.HSet(ctx, r.KeyIncidents(lane), incident, "{}").Err())
+	r.must(r.client.HSet(ctx, r.KeyIncidents(lane), "default/runs/1", "{}").Err())
 	for _, id := range []string{"due", "waits", "far", "gone", "edited"} {
 		r.set(id, 1, r.now())
 	}
@@ -35,20 +34,31 @@ func TestMovesWhenMemoryIsFull(t *testing.T) {
 	if err := r.client.Set(ctx, "more", "x", 0).Err(); !redis.HasErrorPrefix(err, "OOM") {
 		t.Fatalf("SET = %v, want the server to be full", err)
 	}
+	return r, leases
+}
 
-	c := done(l, r.now()+1000)
+// A server whose memory is full refuses whatever may add to it, but no move:
+// each begins with a write that removes something.
+func TestMovesWhenMemoryIsFull(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	r, leases := fullRig(t)
+	incident := "default/runs/1"
+	c := done(leases["runs"], r.now()+1000)
 	c.IncidentID, c.Incident, c.Change = incident, `{"n":1}`, "{}"
 	text := specText("edited", 2)
-	holding := func(l check.Lease) []check.Holding { return []check.Holding{{Entry: l.Entry, Token: l.Token}} }
+	holding := func(id string) []check.Holding {
+		return []check.Holding{{Entry: leases[id].Entry, Token: leases[id].Token}}
+	}
 	for name, move := range map[string]func() (string, error){
 		"enter":   func() (string, error) { return "ok", r.EnterZone(ctx, lane.Zone) },
 		"require": func() (string, error) { return "ok", r.Require(ctx, false) },
 		"renew": func() (string, error) {
-			out, err := r.Renew(ctx, lane, time.Minute, holding(skipped))
+			out, err := r.Renew(ctx, lane, time.Minute, holding("renewed"))
 			return word(len(out) == 1 && out[0] == check.OutcomeDone), err
 		},
 		"release": func() (string, error) {
-			out, err := r.Release(ctx, lane, holding(released))
+			out, err := r.Release(ctx, lane, holding("released"))
 			return word(len(out) == 1 && out[0] == check.OutcomeDone), err
 		},
 		"complete": func() (string, error) {
@@ -56,7 +66,7 @@ func TestMovesWhenMemoryIsFull(t *testing.T) {
 			return word(len(out) == 1 && out[0] == check.OutcomeDone && r.place("runs").Last == c.Last), err
 		},
 		"lease of a lost run": func() (string, error) {
-			out, _, err := r.Lease(ctx, check.LeaseRequest{Lane: lane, Token: "v/a", Lease: time.Minute, Suspects: 1, Entries: []check.Entry{lost.Entry}})
+			out, _, err := r.Lease(ctx, check.LeaseRequest{Lane: lane, Token: "v/a", Lease: time.Minute, Suspects: 1, Entries: []check.Entry{leases["lost"].Entry}})
 			return word(len(out) == 1), err
 		},
 		"adopt": func() (string, error) {

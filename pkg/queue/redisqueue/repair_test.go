@@ -9,24 +9,29 @@ import (
 	"github.com/redpoll/redpoll/pkg/check"
 )
 
-// Every kind that repair finds: looking only changes nothing, mending leads to
-// where the check belongs, and a second look finds nothing.
-func TestRepairKinds(t *testing.T) {
-	place := func(r *rig, id string, due int64, record map[int]string) {
-		r.set(id, 1, due)
-		if record != nil {
-			r.rewrite(id, record)
-		}
+// repairCase is a harm to the check a, and what repair is to make of it.
+type repairCase struct {
+	name string
+	harm func(r *rig)
+	kind string
+	open bool   // the caller has to act
+	want string // the state after it was mended
+	due  bool
+}
+
+// placeA makes the check a, with odd words in its record.
+func placeA(r *rig, due int64, record map[int]string) {
+	r.t.Helper()
+	r.set("a", 1, due)
+	if record != nil {
+		r.rewrite("a", record)
 	}
-	for _, tt := range []struct {
-		name string
-		harm func(r *rig)
-		kind string
-		open bool   // the caller has to act
-		want string // the state after it was mended
-		due  bool
-	}{
-		{name: "nothing", harm: func(r *rig) { place(r, "a", r.now()+1000, nil) }, want: "waiting", due: true},
+}
+
+// waitingCases are of a check that waits, or that nobody knows.
+func waitingCases() []repairCase {
+	return []repairCase{
+		{name: "nothing", harm: func(r *rig) { placeA(r, r.now()+1000, nil) }, want: "waiting", due: true},
 		{name: "no record", harm: func(r *rig) { r.hand("a", specText("a", 1)) }, kind: "hand", open: true},
 		{name: "another text", harm: func(r *rig) {
 			r.set("a", 2, r.now()+1000)
@@ -38,33 +43,39 @@ func TestRepairKinds(t *testing.T) {
 			r.hand("a", specText("a", 1))
 		}, kind: "hand", open: true, want: "removed"},
 		{name: "junk", harm: func(r *rig) {
-			place(r, "a", r.now()+1000, nil)
+			placeA(r, r.now()+1000, nil)
 			r.must(r.client.HSet(r.t.Context(), r.KeyRuns(lane), "a", "junk").Err())
 		}, kind: "bad_record", due: true},
-		{name: "paused and due", harm: func(r *rig) { place(r, "a", r.now()+1000, map[int]string{1: "p"}) }, kind: "paused_due", want: "waiting"},
-		{name: "refused and due", harm: func(r *rig) { place(r, "a", r.now()+1000, map[int]string{0: "b"}) }, kind: "paused_due", want: "bad"},
+		{name: "paused and due", harm: func(r *rig) { placeA(r, r.now()+1000, map[int]string{1: "p"}) }, kind: "paused_due", want: "waiting"},
+		{name: "refused and due", harm: func(r *rig) { placeA(r, r.now()+1000, map[int]string{0: "b"}) }, kind: "paused_due", want: "bad"},
 		{name: "lost", harm: func(r *rig) {
-			place(r, "a", 5, nil)
+			placeA(r, 5, nil)
 			r.must(r.client.Del(r.t.Context(), r.KeyDue(lane)).Err())
 		}, kind: "lost", open: true, want: "waiting", due: true},
-		{name: "far", harm: func(r *rig) { place(r, "a", r.now()+3600_000, nil) }, kind: "far", open: true, want: "waiting", due: true},
+		{name: "far", harm: func(r *rig) { placeA(r, r.now()+3600_000, nil) }, kind: "far", open: true, want: "waiting", due: true},
 		{name: "put away for its crashes, not far", harm: func(r *rig) {
-			place(r, "a", r.now()+3600_000, map[int]string{6: "3"})
+			placeA(r, r.now()+3600_000, map[int]string{6: "3"})
 		}, want: "waiting", due: true},
+	}
+}
+
+// runningCases are of a check that is queued or runs.
+func runningCases() []repairCase {
+	return []repairCase{
 		{name: "queued without entry", harm: func(r *rig) {
-			place(r, "a", 5, nil)
+			placeA(r, 5, nil)
 			r.dispatch()
 			r.must(r.client.Del(r.t.Context(), r.KeyReady(lane)).Err())
 		}, kind: "lost_entry", want: "waiting", due: true},
 		{name: "queued, its entry's id is another check's", harm: func(r *rig) {
-			place(r, "a", 5, nil)
+			placeA(r, 5, nil)
 			r.dispatch()
 			sid := r.place("a").Record.SID
 			r.must(r.client.Del(r.t.Context(), r.KeyReady(lane)).Err())
 			r.must(r.client.Do(r.t.Context(), "XADD", r.KeyReady(lane), sid, "id", "b", "due", 5).Err())
 		}, kind: "lost_entry", want: "waiting", due: true},
 		{name: "paused in the queue without entry", harm: func(r *rig) {
-			place(r, "a", 5, nil)
+			placeA(r, 5, nil)
 			r.dispatch()
 			r.rewrite("a", map[int]string{1: "p"})
 			r.must(r.client.Del(r.t.Context(), r.KeyReady(lane)).Err())
@@ -79,7 +90,7 @@ func TestRepairKinds(t *testing.T) {
 			r.must(r.client.Del(r.t.Context(), r.KeyReady(lane)).Err())
 		}, kind: "lost_entry", want: "waiting", due: true},
 		{name: "delivered to nobody", harm: func(r *rig) {
-			place(r, "a", 5, nil)
+			placeA(r, 5, nil)
 			r.dispatch()
 			e := r.read("w")
 			r.must(r.client.XAck(r.t.Context(), r.KeyReady(lane), GroupWorkers, e[0].SID).Err())
@@ -94,11 +105,17 @@ func TestRepairKinds(t *testing.T) {
 			r.rewrite("a", map[int]string{5: strconv.FormatInt(r.now()+1e12, 10)})
 		}, kind: "long_lease", want: "leased"},
 		{name: "without a group", harm: func(r *rig) {
-			place(r, "a", 5, nil)
+			placeA(r, 5, nil)
 			r.dispatch()
 			r.must(r.client.XGroupDestroy(r.t.Context(), r.KeyReady(lane), GroupWorkers).Err())
 		}, want: "queued"},
-	} {
+	}
+}
+
+// Every kind that repair finds: looking only changes nothing, mending leads to
+// where the check belongs, and a second look finds nothing.
+func TestRepairKinds(t *testing.T) {
+	for _, tt := range append(waitingCases(), runningCases()...) {
 		t.Run(tt.name, func(t *testing.T) {
 			eachQueue(t, func(t *testing.T, r *rig) {
 				tt.harm(r)
