@@ -165,6 +165,7 @@ func (c *command) Run(ctx context.Context, _ check.Run) (check.Result, error) {
 		reason := queryFailure
 		if isTimeout(err) {
 			reason = timedOut
+			err = conn.At(c.addr, err)
 		}
 		return conn.Fail(ctx, begin, reason, err)
 	}

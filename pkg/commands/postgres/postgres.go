@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -66,9 +67,9 @@ func ask(ctx context.Context, s sqlcheck.Session) (sqlcheck.Reply, error) {
 	if err != nil {
 		var refused *pgconn.PgError
 		if errors.As(err, &refused) {
-			return sqlcheck.Reply{}, err
+			return sqlcheck.Reply{}, refused
 		}
-		return sqlcheck.Reply{}, &sqlcheck.ConnectError{Err: err}
+		return sqlcheck.Reply{}, &sqlcheck.ConnectError{Err: cause(err)}
 	}
 	defer session.Conn().Close() // the driver would say a long good-bye to a server that hangs
 	defer func() { _ = session.Close(ctx) }()
@@ -80,6 +81,29 @@ func ask(ctx context.Context, s sqlcheck.Session) (sqlcheck.Reply, error) {
 	// transaction and go on.
 	return read(session.ExecParams(ctx, s.Query, nil, nil, nil, nil))
 }
+
+// cause gives what was in the way of a connection, without what the driver
+// says of user, data base and address: the check has them.
+func cause(err error) error {
+	var all *pgconn.ConnectError
+	if !errors.As(err, &all) {
+		return err
+	}
+	err = all.Unwrap()
+	var tries interface{ Unwrap() []error }
+	if errors.As(err, &tries) {
+		err = tries.Unwrap()[0] // there is one address
+	}
+	if one := errors.Unwrap(err); one != nil { // without it
+		err = one
+	}
+	if strings.Contains(err.Error(), "unexpected message") { // with a verb of fmt in its text
+		return errNoPostgres
+	}
+	return err
+}
+
+var errNoPostgres = errors.New("the answer is not PostgreSQL's")
 
 // read counts the rows and keeps the first cell.
 func read(rows *pgconn.ResultReader) (sqlcheck.Reply, error) {

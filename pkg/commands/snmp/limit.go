@@ -137,7 +137,12 @@ func (l *Limits) grade(name string, value, speed float64) verdict {
 }
 
 // figure writes a number for people.
-func figure(v float64) string { return strconv.FormatFloat(v, 'g', 6, 64) }
+func figure(v float64) string {
+	if size := math.Abs(v); size >= 1e5 && size < 1e15 {
+		return strconv.FormatFloat(v, 'f', 0, 64) // nobody reads 2.01871e+08
+	}
+	return strconv.FormatFloat(v, 'g', 6, 64)
+}
 
 // validate refuses what can never be right.
 func (l *Limits) validate(field string) error {

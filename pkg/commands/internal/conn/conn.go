@@ -101,6 +101,19 @@ func Fail(ctx context.Context, at time.Time, reason string, err error, metrics .
 	return res, nil
 }
 
+// At adds to err, where somebody's time was over, whom was waited for: contexts
+// and drivers do not say.
+func At(addr string, err error) error { return &net.OpError{Op: "ask", Addr: place(addr), Err: err} }
+
+// place is an address that is known by its text.
+type place string
+
+// Network is part of net.Addr.
+func (place) Network() string { return "" }
+
+// String is part of net.Addr.
+func (p place) String() string { return string(p) }
+
 // ours says that err comes from a lack of something on the worker's machine.
 func ours(err error) bool {
 	for _, e := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRNOTAVAIL} {

@@ -188,21 +188,12 @@ func (c *command) Run(ctx context.Context, _ check.Run) (check.Result, error) {
 		}
 		if cause := limited.Err(); cause != nil {
 			// Drivers hide it, and where they were.
-			err = &net.OpError{Op: "ask", Net: "tcp", Addr: target(s.Addr), Err: fmt.Errorf("%w: %w", cause, err)}
+			err = conn.At(s.Addr, fmt.Errorf("%w: %w", cause, err))
 		}
 		return conn.Fail(ctx, begin, reason, err)
 	}
 	return c.grade(begin, took, r), nil
 }
-
-// target is an address that is known by its text.
-type target string
-
-// Network is part of net.Addr.
-func (target) Network() string { return "tcp" }
-
-// String is part of net.Addr.
-func (t target) String() string { return string(t) }
 
 // dialer gives the dial function of one run. When ctx is over it refuses, so
 // that no driver opens connections behind our back.
@@ -249,6 +240,9 @@ func (c *command) grade(begin time.Time, took time.Duration, r Reply) check.Resu
 		text = fmt.Sprintf("more than %d rows", MaxRows)
 	}
 	number := math.NaN()
+	if r.First == nil && r.Rows > 0 {
+		text += ", the first cell is NULL"
+	}
 	if r.First != nil {
 		text = fmt.Sprintf("%s, the first cell is %.80q", text, *r.First)
 		if f, err := strconv.ParseFloat(strings.TrimSpace(*r.First), 64); err == nil && !math.IsInf(f, 0) && !math.IsNaN(f) {
