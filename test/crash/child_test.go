@@ -105,7 +105,7 @@ func child(role string) {
 // crash.
 func runWorker(ctx context.Context, client *redis.Client, c *crasher) error {
 	cfg := worker.Config{
-		Queue: &workerQueue{redisqueue.New(client, ""), c}, Commands: commands(client, c), Lease: time.Second,
+		Queue: &workerQueue{redisqueue.New(client, ""), c}, Commands: commands(client, c), Lease: 2 * time.Second,
 		Name:     fmt.Sprintf("w-%d-%d", os.Getpid(), time.Now().UnixNano()),
 		Handlers: []worker.HandlerInstance{{Name: "h", Handler: handler{c}, Default: true}},
 		Grace:    2 * time.Second,
