@@ -177,7 +177,8 @@ func TestLateSchedulerBringsNothingBack(t *testing.T) {
 	})
 }
 
-// No check is only in the memory of a scheduler: after each step of its life
+// Fault 10 of the ancestors: a check in memory was lost with the process. No
+// check is only in the memory of a scheduler: after each step of its life
 // the scheduler is thrown away.
 func TestCheckIsNeverOnlyInMemory(t *testing.T) {
 	eachRig(t, func(t *testing.T, r *rig) {

@@ -198,6 +198,26 @@ func TestRunTimeout(t *testing.T) {
 	}
 }
 
+// Fault 9 of the ancestors: commands were shell strings made of attributes. An
+// argument reaches the program as it is, whatever a shell would make of it.
+func TestFault9NoShell(t *testing.T) {
+	t.Parallel()
+	p := mustOpen(t, "plugins: {x: {path: /bin/echo, argv: ['{note}'], args: {note: '.*'}}}")
+	x, err := p.Plugin("x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const hostile = "a; echo b `id` $(id) ${HOME} | cat > /dev/null && 'c' \"d\" * ~"
+	argv, err := x.Argv(map[string]string{"note": hostile})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := p.Run(t.Context(), x, argv)
+	if err != nil || strings.TrimSuffix(string(out.Stdout), "\n") != hostile {
+		t.Errorf("Run = %+v, %v, want the program to print %q", out, err, hostile)
+	}
+}
+
 func FuzzElement(f *testing.F) {
 	for _, seed := range []string{"-H", "{host}", "a{b}c{d}", "{{x}}", "{", "}", "{{{a}}}", "{A}", ""} {
 		f.Add(seed)
