@@ -30,12 +30,8 @@ func (w *world) outcome(h *held) check.Outcome {
 // completeSome ends runs: of owners, and now and then of those who are none
 // any more.
 func (w *world) completeSome() {
-	var owners, batch []*held
-	for _, id := range ids {
-		if h := w.facts[id].owner; h != nil {
-			owners = append(owners, h)
-		}
-	}
+	var batch []*held
+	owners := w.owners()
 	for range 1 + w.rng.IntN(4) {
 		h := some(w, owners)
 		if w.rng.IntN(5) == 0 {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/redpoll/redpoll/pkg/check"
@@ -97,13 +96,18 @@ func (w *world) leaseSome() {
 	w.must(err)
 	want := w.predict(entries, req.Suspects)
 	w.note("  %v suspects %d: want %v", entries, req.Suspects, want)
+	w.checkLater(entries, later, want)
+	w.read = append(w.read, later...)
+	w.leased(req, entries, leases, want)
+}
+
+// checkLater: what is put off is what there was no room for among the suspects.
+func (w *world) checkLater(entries, later []check.Entry, want map[string]answer) {
 	for _, e := range entries {
 		if got := slices.Contains(later, e); got != (want[e.SID] == answerLater) {
 			w.fail("lease of %+v: later %v, want %s", e, got, want[e.SID])
 		}
 	}
-	w.read = append(w.read, later...)
-	w.leased(req, entries, leases, want)
 }
 
 func oncePerCheck(entries []check.Entry) []check.Entry {
@@ -240,47 +244,10 @@ func (w *world) reclaim() {
 	}
 	req := w.leaseRequest(nil)
 	req.Revs = nil
-	leases, _, err := w.q.Reclaim(w.t.Context(), req, 100)
+	leases, later, err := w.q.Reclaim(w.t.Context(), req, 100)
 	w.must(err)
 	want := w.predict(entries, req.Suspects)
+	w.checkLater(entries, later, want)
 	w.note("  suspects %d: want %v", req.Suspects, want)
 	w.leased(req, entries, leases, want)
-}
-
-// expire ends the time of a lease, and has its entry look as if it had been
-// delivered long ago: nobody waits here.
-func (w *world) expire() {
-	h := some(w, w.runs)
-	if h == nil || w.facts[h.ID].owner != h || strings.HasPrefix(w.snap.records[h.ID], "w") {
-		return
-	}
-	words := strings.Split(w.snap.records[h.ID], " ")
-	words[5] = "1"
-	if w.rng.IntN(3) == 0 {
-		words[6] = "2" // it was running when others were lost before
-	}
-	w.note("  %s %s", h.ID, h.SID)
-	w.must(w.q.Client().HSet(w.t.Context(), w.q.KeyRuns(lane), h.ID, strings.Join(words, " ")).Err())
-	w.age(h.SID)
-	if f := w.facts[h.ID]; f.entryLost {
-		f.touch() // by now repair is to mend it
-	}
-}
-
-// forget has an entry look as if its worker had died before it asked for the
-// lease.
-func (w *world) forget() {
-	if sid := some(w, w.snap.held()); sid != "" {
-		w.note("  %s", sid)
-		w.age(sid)
-	}
-}
-
-func (w *world) age(sid string) {
-	p, ok := w.snap.pending[sid]
-	if !ok {
-		return
-	}
-	w.must(w.q.Client().Do(w.t.Context(), "XCLAIM", w.q.KeyReady(lane), redisqueue.GroupWorkers, p.consumer, 0, sid,
-		"IDLE", 10*leaseTime.Milliseconds(), "JUSTID").Err())
 }

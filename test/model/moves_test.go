@@ -20,6 +20,7 @@ var (
 		{"dispatch", 20, (*world).dispatch},
 		{"read", 20, (*world).readSome},
 		{"lease", 20, (*world).leaseSome},
+		{"lease again", 4, (*world).leaseAgain},
 		{"renew", 5, (*world).renew},
 		{"complete", 24, (*world).completeSome},
 		{"stale", 5, (*world).completeStale},

@@ -98,3 +98,20 @@ func TestLeaseRepeatedAfterChange(t *testing.T) {
 		})
 	}
 }
+
+// A check that was removed between the two calls is not run, not even when
+// somebody has put a text into the registry again: that one is a new check.
+func TestLeaseRepeatedOfARemovedCheck(t *testing.T) {
+	eachQueue(t, func(t *testing.T, r *rig) {
+		l := r.start("a", "w/a")
+		_, err := r.Remove(t.Context(), lane, check.Removal{ID: "a", Rev: "9000-0"})
+		r.must(err)
+		r.hand("a", specText("a", 2))
+		if again := r.lease("w/a", l.Entry); len(again) != 0 {
+			t.Errorf("leases = %+v, want none", again)
+		}
+		if rec := r.place("a").Record; rec.State != "removed" || rec.Owner != "" || r.ready() != 0 {
+			t.Errorf("record = %+v, %d entries, want it free", rec, r.ready())
+		}
+	})
+}

@@ -48,6 +48,7 @@ local function seldom(id, rec, sid)
   local code = 0
   if state ~= 'q' then
     if owner == token then -- this very call, repeated: its lease begins anew
+      if state == 't' then return discard(id, sid, 't - ' .. planned .. ' - - 0 0' .. tail) end
       if tonumber(crashes) >= 2 then suspects = suspects - 1 end
       return write(id, state .. ' ' .. flags .. ' ' .. planned .. ' ' .. sid .. mine .. crashes .. tail)
     end
