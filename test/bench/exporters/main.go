@@ -49,7 +49,7 @@ func main() {
 	if len(os.Args) == 2 && os.Args[1] == "targets" {
 		log.Fatal(serveTargets())
 	}
-	n := flag.Int("n", 1000, "checks in a round")
+	n := flag.Int("n", 4000, "checks in a round")
 	rounds := flag.Int("rounds", 5, "rounds")
 	together := flag.Int("together", 8, "checks at once")
 	only := flag.String("only", "", "just this one: snmp, http or dns")

@@ -42,11 +42,11 @@ const maxJunk = 64
 
 var errSilence = errors.New("no answer in time")
 
-// exchange sends a request of version 1 or 2c and waits for its answer, which
-// gosnmp reads; the socket is handled here, since gosnmp's own way keeps 64 KiB
-// for each session, lets junk on the socket cost a try, and spends an eighth of
-// the time on a text for a log that is off. What is no answer to this request is
-// passed over.
+// exchange sends a request of version 1 or 2c and waits for its answer. The
+// packets are written and, mostly, read here, and the socket is handled here:
+// gosnmp's own way keeps 64 KiB for each session, lets junk on the socket cost a
+// try, and spends an eighth of the time on a text for a log that is off. What is
+// no answer to this request is passed over.
 func (s *session) exchange(ctx context.Context, r request) (*gosnmp.SnmpPacket, error) {
 	if s.requests+s.snmp.Retries+1 > maxID {
 		s.requests = 0
@@ -60,7 +60,7 @@ func (s *session) exchange(ctx context.Context, r request) (*gosnmp.SnmpPacket, 
 		if wrong != nil {
 			return nil, fmt.Errorf("write the request: %w", wrong)
 		}
-		answer, again := s.try(ctx, raw, uint32(first), id)
+		answer, again := s.try(ctx, raw, r.oids, uint32(first), id)
 		if again == nil {
 			return answer, nil
 		}
@@ -77,9 +77,9 @@ func (s *session) exchange(ctx context.Context, r request) (*gosnmp.SnmpPacket, 
 	return nil, err
 }
 
-// try sends the packet once and reads until the answer, to it or to an
-// earlier try, is there.
-func (s *session) try(ctx context.Context, raw []byte, first, id uint32) (*gosnmp.SnmpPacket, error) {
+// try sends the packet, which asks for oids, once and reads until the answer, to
+// it or to an earlier try, is there.
+func (s *session) try(ctx context.Context, raw []byte, oids []string, first, id uint32) (*gosnmp.SnmpPacket, error) {
 	end := time.Now().Add(s.snmp.Timeout)
 	if d, ok := ctx.Deadline(); ok && d.Before(end) {
 		end = d
@@ -99,7 +99,10 @@ func (s *session) try(ctx context.Context, raw []byte, first, id uint32) (*gosnm
 		case err != nil:
 			return nil, err
 		}
-		p, err := s.snmp.SnmpDecodePacket(raw)
+		p, plain := decode(raw, oids)
+		if !plain {
+			p, err = s.snmp.SnmpDecodePacket(raw)
+		}
 		if err != nil || p.PDUType != gosnmp.GetResponse {
 			failure = errUnreadable
 			if s.stream {

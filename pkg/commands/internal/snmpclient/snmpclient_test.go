@@ -217,7 +217,7 @@ func TestRefused(t *testing.T) {
 func TestPanic(t *testing.T) {
 	t.Parallel()
 	a := snmptest.NewAgent(t)
-	a.Set("1.3.1", snmptest.Int(1))
+	a.Set("1.3.1", snmptest.IP(192, 0, 2, 1)) // which decode leaves to the library
 	p := pool(t, tools.Tools{})
 	c, err := p.Client(at(a.Port))
 	if err != nil {
