@@ -115,3 +115,23 @@ func TestLeaseRepeatedOfARemovedCheck(t *testing.T) {
 		}
 	})
 }
+
+// A check that was edited and made due, whose lease was asked for again while
+// a text by hand stood there, is put back when its worker says.
+func TestLeaseRepeatedOfATextByHand(t *testing.T) {
+	eachQueue(t, func(t *testing.T, r *rig) {
+		l := r.start("a", "w/a")
+		r.set("a", 2, 5) // the first slot of the new schedule
+		r.must(r.client.ZAdd(t.Context(), r.KeyDue(lane), redis.Z{Score: 0, Member: "a"}).Err())
+		r.dispatch()
+		r.hand("a", specText("a", 3))
+		again := r.lease("w/a", l.Entry)
+		if len(again) != 1 || again[0].Rev != "" {
+			t.Fatalf("leases = %+v, want one without a revision", again)
+		}
+		next := r.now() - 1 // sooner than at once, which is what the hand asked for
+		if r.complete(done(again[0], next)); r.place("a").Due != next {
+			t.Errorf("due at %d, want %d: the run was of the edit", r.place("a").Due, next)
+		}
+	})
+}

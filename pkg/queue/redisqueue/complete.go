@@ -68,7 +68,11 @@ func completeArgs(items []check.Completion) []any {
 func heldRecord(c *check.Completion) (held, after string) {
 	w := strings.Split(c.Record, " ")
 	if len(w) != 11 || w[0] != "l" || w[1] != "-" {
-		return "l - 0 " + c.SID + " " + c.Token + " 0 0 " + c.Rev, ""
+		rev := c.Rev
+		if len(w) == 11 {
+			rev = w[7] // c.Rev is empty for a text that nobody had adopted
+		}
+		return "l - 0 " + c.SID + " " + c.Token + " 0 0 " + rev, ""
 	}
 	state, crashes := "w", "0"
 	if c.Next == 0 {
