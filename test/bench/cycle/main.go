@@ -109,7 +109,7 @@ func fill(ctx context.Context, q *redisqueue.Queue, c *redis.Client, n int) erro
 		var items []check.Adoption
 		pipe := c.Pipeline()
 		for j := i; j < min(i+200, n); j++ {
-			items = append(items, check.Adoption{ID: id(j), Rev: fmt.Sprintf("1700000000000-%d", j), Spec: spec, SHA: strings.Repeat("a", 40), First: int64(1e11 + float64(j))})
+			items = append(items, check.Adoption{ID: id(j), Rev: fmt.Sprintf("1700000000000-%d", j), Spec: spec, SHA: check.SHA(spec), First: int64(1e11 + float64(j))})
 			pipe.HSet(ctx, "plain:specs", id(j), spec)
 			pipe.HSet(ctx, "plain:state", id(j), state)
 			pipe.HSet(ctx, q.KeyLast(lane), id(j), state)

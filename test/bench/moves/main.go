@@ -32,7 +32,7 @@ func main() {
 	for i := 0; i < n; i += 200 {
 		var items []check.Adoption
 		for j := i; j < i+200; j++ {
-			items = append(items, check.Adoption{ID: fmt.Sprintf("check-%06d", j), Rev: fmt.Sprintf("1700000000000-%d", j), Spec: strings.Repeat("s", 250), SHA: strings.Repeat("a", 40), First: int64(1e11) + int64(j)})
+			items = append(items, check.Adoption{ID: fmt.Sprintf("check-%06d", j), Rev: fmt.Sprintf("1700000000000-%d", j), Spec: strings.Repeat("s", 250), SHA: check.SHA(strings.Repeat("s", 250)), First: int64(1e11) + int64(j)})
 		}
 		if _, err := q.Adopt(ctx, lane, items); err != nil {
 			log.Fatal(err)
