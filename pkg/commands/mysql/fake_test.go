@@ -1,15 +1,14 @@
 package mysql_test
 
 import (
-	"context"
 	"encoding/binary"
 	"fmt"
 	"io"
 	"net"
 	"strings"
-	"sync"
 	"testing"
 
+	"github.com/redpoll/redpoll/internal/peertest"
 	"github.com/redpoll/redpoll/pkg/commands/internal/sqlcheck/sqltest"
 )
 
@@ -23,32 +22,7 @@ type fake struct {
 // start serves until the test ends and gives host, port and user as params.
 func (f fake) start(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var group sync.WaitGroup
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	t.Cleanup(func() {
-		_ = l.Close()
-		cancel()
-		group.Wait()
-	})
-	group.Go(func() {
-		for {
-			nc, err := l.Accept()
-			if err != nil {
-				return
-			}
-			group.Go(func() {
-				defer nc.Close()
-				stop := context.AfterFunc(ctx, func() { _ = nc.Close() })
-				defer stop()
-				f.serve(&wire{nc: nc, heard: f.heard})
-			})
-		}
-	})
-	return fmt.Sprintf(`"host":"127.0.0.1","port":%d,"user":"monitor"`, l.Addr().(*net.TCPAddr).Port)
+	return fmt.Sprintf(`"host":"127.0.0.1","port":%d,"user":"monitor"`, peertest.Accept(t, func(nc net.Conn) { f.serve(&wire{nc: nc, heard: f.heard}) }))
 }
 
 const status = "\x02\x00" // autocommit

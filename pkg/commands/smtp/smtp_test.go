@@ -2,7 +2,6 @@ package smtp_test
 
 import (
 	"bufio"
-	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -45,32 +44,7 @@ func normal() peer {
 // start serves until the test ends and gives host and port as params.
 func (p peer) start(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var group sync.WaitGroup
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	t.Cleanup(func() {
-		_ = l.Close()
-		cancel()
-		group.Wait()
-	})
-	group.Go(func() {
-		for {
-			nc, err := l.Accept()
-			if err != nil {
-				return
-			}
-			group.Go(func() {
-				defer nc.Close()
-				stop := context.AfterFunc(ctx, func() { _ = nc.Close() })
-				defer stop()
-				p.serve(nc)
-			})
-		}
-	})
-	return fmt.Sprintf(`"host":"127.0.0.1","port":%d`, l.Addr().(*net.TCPAddr).Port)
+	return fmt.Sprintf(`"host":"127.0.0.1","port":%d`, peertest.Accept(t, p.serve))
 }
 
 func (p peer) serve(nc net.Conn) {
