@@ -167,22 +167,14 @@ func (v *verifier) page(ctx context.Context, lane check.Lane, page []check.Store
 	return out, err
 }
 
-// ahead is how far in the future a check may be due, ms: two slots of its
-// schedule, any time for one that runs once.
+// ahead is how far in the future a check may be due, ms, by the rule that
+// repair goes by; 0 for any time, which a one-shot may always have here.
 func ahead(c *check.Check, now time.Time) int64 {
-	if c.Every > 0 {
-		return 2 * c.Every.D().Milliseconds()
-	}
-	s, err := c.Schedule()
-	if err != nil || c.Cron == "" {
+	limit, _ := check.Horizon(c, now)
+	if limit.IsZero() || !c.At.IsZero() {
 		return 0
 	}
-	first := s.Next(now)
-	second := s.Next(first)
-	if first.IsZero() || second.IsZero() {
-		return 0
-	}
-	return max(second.Sub(now).Milliseconds(), 1)
+	return max(limit.Sub(now).Milliseconds(), 1)
 }
 
 // sweep looks for what is left of checks that have no spec.

@@ -95,3 +95,26 @@ func Quarantine(crashes int, s Schedule, now time.Time) time.Time {
 	wait := min(5*time.Minute<<min(max(crashes-3, 0), 4), time.Hour)
 	return s.Next(now.Add(wait - time.Millisecond))
 }
+
+// Horizon gives the latest due time that a waiting check may have: two periods
+// ahead, or the second slot of its schedule. Until says when that has to be
+// found anew; for a grid it moves with now. Zero times stand for any due time,
+// for ever: a one-shot that is due or retried, or a check that is not valid.
+func Horizon(c *Check, now time.Time) (limit, until time.Time) {
+	if c.Every > 0 {
+		return now.Add(2 * c.Every.D()), now
+	}
+	s, err := c.Schedule()
+	if err != nil {
+		return time.Time{}, time.Time{}
+	}
+	first := s.Next(now)
+	if first.IsZero() {
+		return time.Time{}, time.Time{}
+	}
+	second := s.Next(first)
+	if second.IsZero() {
+		second = first.Add(time.Second)
+	}
+	return second, first
+}

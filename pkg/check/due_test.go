@@ -185,3 +185,24 @@ func BenchmarkNextDue(b *testing.B) {
 		NextDue(c, s, planned, now, true)
 	}
 }
+
+func TestHorizon(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for _, tt := range []struct {
+		name         string
+		check        Check
+		limit, until time.Time
+	}{
+		{"a grid", Check{ID: "a", Every: Duration(time.Minute)}, now.Add(2 * time.Minute), now},
+		{"cron", Check{ID: "a", Cron: "0 * * * *"}, now.Add(2 * time.Hour), now.Add(time.Hour)},
+		{"a one-shot to come", Check{ID: "a", At: now.Add(time.Hour)}, now.Add(time.Hour + time.Second), now.Add(time.Hour)},
+		{"a one-shot that is due", Check{ID: "a", At: now.Add(-time.Hour)}, time.Time{}, time.Time{}},
+		{"not valid", Check{ID: "a"}, time.Time{}, time.Time{}},
+	} {
+		limit, until := Horizon(&tt.check, now)
+		if !limit.Equal(tt.limit) || !until.Equal(tt.until) {
+			t.Errorf("%s: Horizon = %v, %v, want %v, %v", tt.name, limit, until, tt.limit, tt.until)
+		}
+	}
+}

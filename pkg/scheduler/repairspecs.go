@@ -149,17 +149,9 @@ func horizonOf(text string, now time.Time) horizon {
 	if c.Every > 0 {
 		return horizon{period: c.Every.D().Milliseconds()}
 	}
-	schedule, err := c.Schedule()
-	if err != nil {
+	limit, until := check.Horizon(c, now)
+	if limit.IsZero() {
 		return never
 	}
-	first := schedule.Next(now)
-	if first.IsZero() {
-		return never // a one-shot that is due, or retried
-	}
-	second := schedule.Next(first)
-	if second.IsZero() {
-		second = first.Add(time.Second)
-	}
-	return horizon{limit: second.UnixMilli(), until: first.UnixMilli()}
+	return horizon{limit: limit.UnixMilli(), until: until.UnixMilli()}
 }
