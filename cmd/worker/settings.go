@@ -70,7 +70,11 @@ func readSettings(p *daemon.Process) (*settings, error) {
 		}
 	}
 	if *file != "" {
-		types := handlers.BuiltinWith(handlers.Tools{Log: s.common.Logger(p.Stderr)})
+		lent := handlers.Tools{Log: s.common.Logger(p.Stderr)}
+		if s.tools.Secrets != nil {
+			lent.Secrets = s.tools.Secrets
+		}
+		types := handlers.BuiltinWith(lent)
 		if s.handlers, err = daemon.LoadHandlers(*file, types); err != nil {
 			set.Fault("handlers", *file, err)
 		}

@@ -7,15 +7,13 @@ import (
 	"os"
 
 	"github.com/redpoll/redpoll/pkg/check"
+	"github.com/redpoll/redpoll/pkg/handlers/internal/tools"
 	"github.com/redpoll/redpoll/pkg/handlers/log"
 	"github.com/redpoll/redpoll/pkg/handlers/statsd"
 )
 
-// Tools are what a worker lends its handlers.
-type Tools struct {
-	// Log is where the log handler writes; nil means text on standard error.
-	Log *slog.Logger
-}
+// Tools are what a worker lends its handlers: a log, and Secrets.
+type Tools = tools.Tools
 
 // Builtin gives the types of handlers with default tools. The map is new for
 // every caller, who may add to it.

@@ -1,54 +1,7 @@
 package tools
 
-import (
-	"bytes"
-	"encoding/json"
-	"errors"
-	"fmt"
-)
+import "github.com/redpoll/redpoll/pkg/check"
 
-// Secret is a reference to a secret in a check's params, written
-// {"secret":"name"} (redis-cli: params.password.secret name). It never holds
-// the value; Tools.Secret resolves it on the worker, at the time of the run.
-type Secret struct {
-	Name string
-}
-
-// errPlainSecret never quotes what it refuses.
-var errPlainSecret = errors.New(`a secret in plain text is refused: put it into a file of the workers' -secrets directory and write {"secret":"file name"} here`)
-
-// IsZero says that no secret is named.
-func (s Secret) IsZero() bool { return s.Name == "" }
-
-// String gives the reference, never the value.
-func (s Secret) String() string { return "secret:" + s.Name }
-
-// MarshalJSON writes the reference; null when there is none.
-func (s Secret) MarshalJSON() ([]byte, error) {
-	if s.IsZero() {
-		return []byte("null"), nil
-	}
-	return json.Marshal(map[string]string{"secret": s.Name})
-}
-
-// UnmarshalJSON reads {"secret":"name"} and nothing else.
-func (s *Secret) UnmarshalJSON(text []byte) error {
-	if bytes.Equal(text, []byte("null")) {
-		*s = Secret{}
-		return nil
-	}
-	var ref struct {
-		Secret *string `json:"secret"`
-	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&ref); err != nil || ref.Secret == nil {
-		return errPlainSecret
-	}
-	if !validName(*ref.Secret) {
-		return fmt.Errorf("secret name: want 1 to %d characters of A-Z a-z 0-9 . _ -, not starting with a dot, not ending in %s",
-			maxName, listSuffix)
-	}
-	s.Name = *ref.Secret
-	return nil
-}
+// Secret is a reference to a secret in a check's params; Tools.Secret resolves
+// it, at the time of the run.
+type Secret = check.Secret

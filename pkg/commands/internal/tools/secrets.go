@@ -10,11 +10,12 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/redpoll/redpoll/pkg/check"
 )
 
 const (
-	listSuffix = ".targets"
-	maxName    = 253         // what Kubernetes allows for a key of a Secret
+	listSuffix = check.SecretTargets
 	maxSecret  = 64 << 10    // bytes of a value or a list
 	reread     = time.Second // how old a value may be
 )
@@ -60,7 +61,7 @@ func OpenSecrets(dir string) (*Secrets, error) {
 // Lookup gives the value of the secret name if it may be sent to target, a
 // host name or an address. See Tools.Secret.
 func (s *Secrets) Lookup(name, target string) (string, error) {
-	if !validName(name) {
+	if !check.ValidSecretName(name) {
 		return "", fmt.Errorf("secret %.64q: not a name", name)
 	}
 	l, err := s.load(name)
@@ -140,17 +141,4 @@ func (s *Secrets) readFile(name string) (string, error) {
 		return "", fmt.Errorf("%s is larger than %d bytes", name, maxSecret)
 	}
 	return string(b), nil
-}
-
-// validName says whether name can be the name of a secret.
-func validName(name string) bool {
-	if name == "" || len(name) > maxName || name[0] == '.' || strings.HasSuffix(name, listSuffix) {
-		return false
-	}
-	for _, c := range []byte(name) {
-		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '.' || c == '_' || c == '-') {
-			return false
-		}
-	}
-	return true
 }
