@@ -257,3 +257,21 @@ func TestPrepareComesFirstAndAgainAfterTrouble(t *testing.T) {
 		}
 	})
 }
+
+// Calls that do not come back hold up the stop no longer than the grace and
+// 1 s.
+func TestStopWithHangingRedis(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := &fakeQueue{dispatch: func(check.Lane, int) (check.Dispatched, error) {
+			<-time.After(time.Minute)
+			return check.Dispatched{}, errors.New("timeout")
+		}}
+		begun := time.Now()
+		runFor(t, New(q, Config{Grace: 2 * time.Second}), 5*time.Second)
+		if took := time.Since(begun) - 5*time.Second; took > 3*time.Second {
+			t.Errorf("the stop took %s, want the grace of 2 s and 1 s at most", took)
+		}
+		<-time.After(2 * time.Minute) // what hangs ends before the test does
+	})
+}

@@ -75,9 +75,13 @@ func orElse[T int | time.Duration](v *T, def T) {
 	}
 }
 
+// endTime is how long the loops may take to end when the grace is over.
+const endTime = time.Second
+
 // Run works until ctx is done. Nothing new begins then; a move that has begun
-// may end within Config.Grace. Redis being away ends nothing. Run returns nil
-// and is called once.
+// may end within Config.Grace. Redis being away ends nothing. Run returns nil,
+// 1 s after the grace at the latest: a call to a Redis that hangs is not waited
+// for. It is called once.
 func (s *Scheduler) Run(ctx context.Context) error {
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -91,7 +95,19 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	for _, loop := range []func(ctx, work context.Context){s.watchLanes, s.takeIn, s.repair, s.reportStrays, s.gauges} {
 		wg.Go(func() { loop(ctx, work) })
 	}
-	wg.Wait()
+	ended := make(chan struct{})
+	go func() {
+		wg.Wait()
+		close(ended)
+	}()
+	<-ctx.Done()
+	late := time.NewTimer(s.cfg.Grace + endTime)
+	defer late.Stop()
+	select {
+	case <-ended:
+	case <-late.C:
+		s.log.WarnContext(ctx, "calls to redis hang, they are not waited for")
+	}
 	return nil
 }
 

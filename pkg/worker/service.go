@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// endTime is how long the last results and hand-backs may take when the grace
-// is over or all runs have ended.
+// endTime is how long the last results, hand-backs and farewells may take
+// altogether when the grace is over or all runs have ended.
 const endTime = 3 * time.Second
 
 var (
@@ -28,7 +28,8 @@ func (w *Worker) Ready() error {
 }
 
 // Run works until ctx ends, then lets what runs end within Config.Grace, hands
-// the rest back and returns nil. It is called once.
+// the rest back and returns nil, 3 s after the grace at the latest: a call to a
+// queue that hangs is not waited for. It is called once.
 func (w *Worker) Run(ctx context.Context) error {
 	if !w.began.CompareAndSwap(false, true) {
 		return ErrRunning
@@ -55,24 +56,31 @@ func (w *Worker) Run(ctx context.Context) error {
 		intake.Go(func() { w.tryParked(ctx, p) })
 	})
 	<-ctx.Done()
-	w.stop(p, &intake, endWork)
-	endQueue()
-	w.endings.Go(service.Wait)
-	w.waitEndings(ctx)
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTime)
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), max(w.cfg.Grace, 0)+endTime)
 	defer cancel()
-	w.leave(last)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		w.stop(end, p, &intake, endWork)
+		endQueue()
+		w.endings.Go(service.Wait)
+		w.waitEndings(end)
+		w.leave(end)
+	}()
+	if !waitFor(end, ended) {
+		w.log.WarnContext(ctx, "calls to redis hang, they are not waited for")
+	}
 	w.log.InfoContext(ctx, "worker ends", "took", time.Since(started).Round(time.Millisecond))
 	return nil
 }
 
 // stop lets the runs end, within the grace; then it cuts them off. Results are
-// written and the rest handed back, within endTime.
-func (w *Worker) stop(p phases, intake *sync.WaitGroup, endWork context.CancelFunc) {
+// written and the rest handed back, within endTime and before end.
+func (w *Worker) stop(end context.Context, p phases, intake *sync.WaitGroup, endWork context.CancelFunc) {
 	began := time.Now()
 	_, busy, _ := w.slots.counts()
 	w.log.InfoContext(p.queue, "worker stops", "busy", busy, "grace", w.cfg.Grace)
-	grace, cancel := context.WithTimeout(p.queue, max(w.cfg.Grace, 0))
+	grace, cancel := context.WithTimeout(end, max(w.cfg.Grace, 0))
 	defer cancel()
 	done := make(chan struct{})
 	go func() {
@@ -80,7 +88,7 @@ func (w *Worker) stop(p phases, intake *sync.WaitGroup, endWork context.CancelFu
 		close(done)
 	}()
 	ended := waitFor(grace, done) && w.runs.wait(grace)
-	limit, cancelLimit := context.WithTimeout(p.queue, endTime)
+	limit, cancelLimit := context.WithTimeout(end, endTime)
 	defer cancelLimit()
 	if !ended {
 		w.runs.cut()
@@ -89,22 +97,19 @@ func (w *Worker) stop(p phases, intake *sync.WaitGroup, endWork context.CancelFu
 		w.runs.wait(limit)
 	}
 	w.commits.wait(limit, 1)
-	w.releaseAll(limit, p)
+	w.releaseAll(limit, phases{work: p.work, queue: limit})
 	_, _, stuck := w.slots.counts()
 	w.log.InfoContext(p.queue, "worker stopped", "cut", !ended, "stuck", stuck, "took", time.Since(began).Round(time.Millisecond))
 }
 
-// waitEndings waits for what is left of the work. A call to a queue that hangs
-// is not waited for.
+// waitEndings waits for what is left of the work, until ctx ends.
 func (w *Worker) waitEndings(ctx context.Context) {
-	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTime)
-	defer cancel()
 	done := make(chan struct{})
 	go func() {
 		w.endings.Wait()
 		close(done)
 	}()
-	waitFor(limit, done)
+	waitFor(ctx, done)
 }
 
 func waitFor(ctx context.Context, done <-chan struct{}) bool {

@@ -1,7 +1,9 @@
 package worker
 
 import (
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/redpoll/redpoll/pkg/check"
@@ -38,4 +40,36 @@ func TestRunIsNeverOutOfSight(t *testing.T) {
 	if w.runs.any() || !w.commits.wait(t.Context(), 1) {
 		t.Error("the run or its result is still there")
 	}
+}
+
+// TestStopWithHangingQueue: calls that do not come back, whatever their context
+// says, hold up the stop no longer than the grace and 3 s.
+func TestStopWithHangingQueue(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newFake()
+		var hangs atomic.Bool
+		hang := func() error {
+			if hangs.Load() {
+				<-time.After(time.Minute)
+			}
+			return nil
+		}
+		q.onRead = func([]check.Lane, int) error { return hang() }
+		q.onLease = func(check.LeaseRequest) error { return hang() }
+		q.onComplete = func([]check.Completion) error { return hang() }
+		q.onRenew = func([]check.Holding) error { return hang() }
+		q.onRelease = q.onRenew
+		q.onBeat = func(check.Heartbeat) error { return hang() }
+		q.put("a", specOf("a", "s60", `,"timeout":"2m"`))
+		q.put("b", specOf("b", "second", ""))
+		w := start(t, q, nil)
+		pass(10 * time.Millisecond)
+		hangs.Store(true)
+		pass(5 * time.Second)
+		if took, most := w.stop(), 13*time.Second; took > most {
+			t.Errorf("stop took %s, want the grace of 10 s and 3 s at most", took)
+		}
+		pass(5 * time.Minute) // what hangs ends before the test does
+	})
 }

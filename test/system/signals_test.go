@@ -1,7 +1,9 @@
 package system
 
 import (
+	"errors"
 	"fmt"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -144,4 +146,35 @@ func TestScale(t *testing.T) {
 		t.Errorf("results by worker: %v, want four", share)
 	}
 	f.noRepairs()
+}
+
+// A Redis that hangs holds up the stop of a daemon no longer than its grace and
+// some seconds.
+func TestStopWhileRedisHangs(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	s, w := f.scheduler("s1"), f.worker("w1", "-grace", "1s")
+	f.ready(s, w)
+	f.add(20, time.Second)
+	f.target.holdAll(200 * time.Millisecond) // some runs are on their way
+	if err := syscall.Kill(f.redis.Pid(), syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Kill(f.redis.Pid(), syscall.SIGCONT)
+	f.eventually(15*time.Second, func() error { // both are in a call that does not come back
+		if s.ready() == nil {
+			return errors.New("the scheduler has not noticed")
+		}
+		return nil
+	})
+	for _, p := range []struct {
+		*proc
+		most time.Duration
+	}{{w, 4 * time.Second}, {s, 6 * time.Second}} {
+		took := p.stop()
+		t.Logf("%s took %s", p.name, took)
+		if took > p.most+*slack {
+			t.Errorf("%s took %s to stop, want at most %s", p.name, took, p.most)
+		}
+	}
 }

@@ -58,6 +58,7 @@ func Open(rawURL string, sec Security) (redis.UniversalClient, error) {
 		o.Password = sec.Password
 	}
 	o.DisableIdentity = true
+	o.ContextTimeoutEnabled = true // a Redis that hangs holds up nobody for longer than he has time
 	if o.MasterName != "" {
 		return redis.NewFailoverClient(o.Failover()), nil
 	}
@@ -70,6 +71,7 @@ func openSingle(rawURL string, sec Security) (redis.UniversalClient, error) {
 		return nil, errors.New("redis url: " + withoutURL(err))
 	}
 	o.DisableIdentity = true
+	o.ContextTimeoutEnabled = true
 	if sec.TLS != nil && o.Network != "unix" {
 		o.TLSConfig = sec.TLS
 	}
