@@ -41,6 +41,7 @@ var importRules = []importRule{
 	{"pkg/commands/...", []string{"pkg/check", "pkg/commands/internal/..."}, nil},
 
 	{"pkg/handlers", []string{"pkg/check", "pkg/handlers/..."}, nil},
+	{"pkg/handlers/internal/post", []string{"pkg/check", "pkg/handlers/internal/tools"}, []string{"golang.org/x/net/http/httpguts"}},
 	{"pkg/handlers/internal/...", []string{"pkg/check", "pkg/handlers/internal/..."}, nil},
 	{"pkg/handlers/...", []string{"pkg/check", "pkg/handlers/internal/..."}, nil},
 

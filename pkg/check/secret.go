@@ -2,6 +2,8 @@ package check
 
 import (
 	"bytes"
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -71,4 +73,32 @@ func ValidSecretName(name string) bool {
 		}
 	}
 	return true
+}
+
+// minRedact is the length from which on a secret is looked for: a shorter one
+// stands in every other word, and marking it there would give it away.
+const minRedact = 6
+
+// SecretForms lists how the value of a secret may stand in what a target says
+// back: as it is, in hex, and the part of its base64 that does not depend on
+// what stands beside it. A value that is too short to be looked for has none.
+func SecretForms(value string) []string {
+	if len(value) < minRedact {
+		return nil
+	}
+	lower := hex.EncodeToString([]byte(value))
+	forms := []string{value, lower, strings.ToUpper(lower)}
+	for skip := range 3 {
+		part := value[skip:]
+		part = part[:len(part)/3*3]
+		if len(part) < minRedact {
+			continue
+		}
+		std := base64.StdEncoding.EncodeToString([]byte(part))
+		forms = append(forms, std)
+		if url := base64.URLEncoding.EncodeToString([]byte(part)); url != std {
+			forms = append(forms, url)
+		}
+	}
+	return forms
 }

@@ -2,17 +2,11 @@ package tools
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"strings"
 
 	"github.com/redpoll/redpoll/pkg/check"
 )
-
-// minRedact is the length from which on a secret is looked for: a shorter one
-// stands in every other word, and marking it there would give it away.
-const minRedact = 6
 
 // Redacting gives a factory whose commands never say a secret that their params
 // name: targets say back what they were told, in error messages, in pages, as
@@ -111,26 +105,3 @@ func (e *redactedError) Error() string { return e.text }
 
 // Unwrap gives the error that it was, for errors.Is and errors.As.
 func (e *redactedError) Unwrap() error { return e.err }
-
-// formsOf lists how a value may stand in a text: as it is, in hex, and the part
-// of its base64 that does not depend on what stands beside it.
-func formsOf(value string) []string {
-	if len(value) < minRedact {
-		return nil
-	}
-	lower := hex.EncodeToString([]byte(value))
-	forms := []string{value, lower, strings.ToUpper(lower)}
-	for skip := range 3 {
-		part := value[skip:]
-		part = part[:len(part)/3*3]
-		if len(part) < minRedact {
-			continue
-		}
-		std := base64.StdEncoding.EncodeToString([]byte(part))
-		forms = append(forms, std)
-		if url := base64.URLEncoding.EncodeToString([]byte(part)); url != std {
-			forms = append(forms, url)
-		}
-	}
-	return forms
-}

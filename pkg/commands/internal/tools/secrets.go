@@ -93,7 +93,7 @@ func (s *Secrets) load(name string) (loaded, error) {
 	if before, ok := s.read[name]; ok && before.value == l.value {
 		l.forms = before.forms
 	} else if ok { // runs that began before still know the old one
-		l.forms = append(l.forms, formsOf(before.value)...)
+		l.forms = append(l.forms, check.SecretForms(before.value)...)
 	}
 	s.read[name] = l
 	return l, nil
@@ -122,7 +122,7 @@ func (s *Secrets) readFiles(name string) (loaded, error) {
 	if err != nil {
 		return loaded{}, err
 	}
-	return loaded{value: value, forms: formsOf(value), targets: targets}, nil
+	return loaded{value: value, forms: check.SecretForms(value), targets: targets}, nil
 }
 
 // readFile reads a file of the directory. Its name was checked before: it has
