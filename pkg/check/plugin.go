@@ -77,7 +77,9 @@ type EventCheck struct {
 	At       time.Time         `json:"at,omitzero"`
 	Labels   map[string]string `json:"labels,omitempty"`
 	Meta     map[string]any    `json:"meta,omitempty"`
-	Handlers []string          `json:"handlers,omitempty"`
+	// Handlers are those of Check.Handlers: an empty list is none, nil the default
+	// ones.
+	Handlers []string `json:"handlers,omitzero"`
 }
 
 // Handler gets every result of the checks that name it. One value serves many

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"strings"
@@ -86,6 +87,26 @@ func TestNewEvent(t *testing.T) {
 	got.Labels["site"] = "ber"
 	if c.Labels["site"] != "fra" {
 		t.Error("a change of the event's labels changes the check's")
+	}
+}
+
+// TestEventTellsNoHandlersFromDefaultOnes: who reads an event from the stream
+// must see what the check says.
+func TestEventTellsNoHandlersFromDefaultOnes(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		handlers []string
+		want     string
+	}{{nil, ""}, {[]string{}, `"handlers":[]`}, {[]string{"a"}, `"handlers":["a"]`}} {
+		text, err := json.Marshal(Event{Check: NewEvent(&Check{ID: "a", Handlers: tt.handlers})})
+		var back Event
+		if err == nil {
+			err = json.Unmarshal(text, &back)
+		}
+		if err != nil || !strings.Contains(string(text), tt.want) || strings.Contains(string(text), "handlers") != (tt.want != "") ||
+			(back.Check.Handlers == nil) != (tt.handlers == nil) {
+			t.Errorf("event of handlers %v = %s, read as %v, %v", tt.handlers, text, back.Check.Handlers, err)
+		}
 	}
 }
 
