@@ -18,6 +18,7 @@ type metrics struct {
 	results  *prometheus.CounterVec
 	handlers *prometheus.CounterVec
 	counters map[worker.Counter]prometheus.Counter
+	phases   map[string]prometheus.Observer
 	// commands holds a *commandMetrics for each command: finding one by its
 	// labels for every run costs several times as much.
 	commands sync.Map
@@ -32,7 +33,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	m := &metrics{
 		lateness: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "redpoll_check_lateness_seconds", Help: "How long after its planned time a run started.",
-			Buckets: []float64{.001, .0025, .005, .01, .02, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300},
+			Buckets: []float64{.001, .0025, .005, .01, .02, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 1200, 3600},
 		}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "redpoll_check_duration_seconds", Help: "How long a command took.",
@@ -45,6 +46,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "redpoll_handler_errors_total", Help: "Events that a handler did not get right.",
 		}, []string{"handler"}),
 		counters: map[worker.Counter]prometheus.Counter{},
+		phases:   newPhases(reg),
 	}
 	reg.MustRegister(m.lateness, m.duration, m.results, m.handlers)
 	for what, help := range map[worker.Counter]string{

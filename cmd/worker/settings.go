@@ -32,6 +32,7 @@ type settings struct {
 	slots    *int
 	lease    *time.Duration
 	grace    *time.Duration
+	observe  observeSettings
 	client   redis.UniversalClient
 	tools    commands.Tools
 	handlers []daemon.HandlerEntry
@@ -48,6 +49,7 @@ func readSettings(p *daemon.Process) (*settings, error) {
 	s.lease = set.Duration("lease", worker.DefaultLease, "after how long a worker that does not answer loses its checks",
 		daemon.AtLeast(time.Second), daemon.AtMost(check.MaxLease))
 	s.grace = set.Duration("grace", worker.DefaultGrace, "how long running checks may go on after the stop", daemon.AtLeast(time.Duration(0)))
+	s.observe = newObserveSettings(set)
 	file := set.String("handlers", "", "FILE", "handlers.yaml, which names the handlers of results; empty: none")
 	deny := set.List("deny-targets", "", "CIDR", "addresses that no check reaches, beside link-local and cloud metadata; one with a leading ! is let through")
 	secrets := set.String("secrets", "", "DIR", "directory with a file for each secret that checks name; empty: none")
@@ -109,6 +111,7 @@ func (s *settings) config(q worker.Queue, log *slog.Logger) worker.Config {
 	if cfg.Grace == 0 {
 		cfg.Grace = -1 // none, not the default
 	}
+	s.observe.into(&cfg)
 	_, cfg.ReadApart = s.client.(*redis.ClusterClient)
 	for _, h := range s.handlers {
 		cfg.Handlers = append(cfg.Handlers, worker.HandlerInstance{

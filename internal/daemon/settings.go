@@ -3,6 +3,7 @@ package daemon
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -109,6 +110,18 @@ func (s *Settings) Int(name string, def int, unit, usage string, rules ...Rule[i
 		}, rules)
 }
 
+// Float defines a setting that is a number of unit.
+func (s *Settings) Float(name string, def float64, unit, usage string, rules ...Rule[float64]) *float64 {
+	return add(s, &setting{name: name, unit: unit, usage: usage, def: strconv.FormatFloat(def, 'g', -1, 64)}, def,
+		func(t string) (float64, error) {
+			f, err := strconv.ParseFloat(t, 64)
+			if err != nil || math.IsNaN(f) {
+				return 0, errors.New("want a number, such as 0.01")
+			}
+			return f, nil
+		}, rules)
+}
+
 // Duration defines a setting that is a Go duration: 30s, 1m30s.
 func (s *Settings) Duration(name string, def time.Duration, usage string, rules ...Rule[time.Duration]) *time.Duration {
 	return add(s, &setting{name: name, unit: "duration", usage: usage, def: def.String()}, def,
@@ -148,7 +161,7 @@ func (s *Settings) List(name, def, unit, usage string, rules ...Rule[[]string]) 
 }
 
 // AtLeast is the rule for numbers and durations that have a lower bound.
-func AtLeast[T int | time.Duration](low T) Rule[T] {
+func AtLeast[T int | float64 | time.Duration](low T) Rule[T] {
 	return func(v T) error {
 		if v < low {
 			return fmt.Errorf("want at least %v", low)
@@ -158,7 +171,7 @@ func AtLeast[T int | time.Duration](low T) Rule[T] {
 }
 
 // AtMost is the rule for numbers and durations that have an upper bound.
-func AtMost[T int | time.Duration](high T) Rule[T] {
+func AtMost[T int | float64 | time.Duration](high T) Rule[T] {
 	return func(v T) error {
 		if v > high {
 			return fmt.Errorf("want at most %v", high)

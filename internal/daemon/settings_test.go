@@ -233,3 +233,25 @@ func TestFault(t *testing.T) {
 		t.Errorf("Err() = %q, want %q", got, want)
 	}
 }
+
+func TestFloat(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		text string
+		want float64
+		err  string
+	}{
+		{"", 0.01, ""}, {"0", 0, ""}, {"1e-3", 0.001, ""}, {"1", 1, ""},
+		{"2", 0, "want at most 1"}, {"-0.1", 0, "want at least 0"}, {"NaN", 0, "want a number"}, {"1%", 0, "want a number"},
+	} {
+		p, _ := process(nil, "REDPOLL_SHARE", tt.text)
+		s := NewSettings(p, "tests")
+		got := s.Float("share", 0.01, "share", "a share", AtLeast(0.0), AtMost(1.0))
+		switch err := s.Parse(); {
+		case tt.err == "" && (err != nil || *got != tt.want):
+			t.Errorf("%q: Parse() = %v, %v, want %v", tt.text, *got, err, tt.want)
+		case tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)):
+			t.Errorf("%q: Parse() = %v, want %q", tt.text, err, tt.err)
+		}
+	}
+}

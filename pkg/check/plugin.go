@@ -61,9 +61,11 @@ type Event struct {
 	Previous State `json:"previous"`
 	// Soft says that the result is not OK and the incident waits for more
 	// attempts.
-	Soft   bool       `json:"soft,omitempty"`
-	Change Change     `json:"change,omitempty"`
-	Check  EventCheck `json:"check"`
+	Soft   bool   `json:"soft,omitempty"`
+	Change Change `json:"change,omitempty"`
+	// Trace is nil for most runs, and always for handlers: they are part of it.
+	Trace *Trace     `json:"trace,omitempty"`
+	Check EventCheck `json:"check"`
 }
 
 // EventCheck is what an Event tells about its check.

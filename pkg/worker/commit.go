@@ -41,6 +41,8 @@ type laneCommits struct {
 type commit struct {
 	check.Completion
 	suspect bool
+	handled time.Time    // when the handlers were through; zero: the run was skipped
+	event   *check.Event // for Hooks.OnTrace; nil mostly
 }
 
 func (c *commits) init(w *Worker) { c.w, c.lanes = w, map[check.Lane]*laneCommits{} }
@@ -54,7 +56,7 @@ func (c *commits) expect() {
 
 // add takes the end of a run that was expected. When too many wait, the oldest
 // of the lane is given up.
-func (c *commits) add(p phases, done check.Completion, suspect bool) {
+func (c *commits) add(p phases, done commit) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	l := c.lanes[done.Lane]
@@ -62,7 +64,7 @@ func (c *commits) add(p phases, done check.Completion, suspect bool) {
 		l = &laneCommits{full: make(chan struct{}, 1)}
 		c.lanes[done.Lane] = l
 	}
-	l.queue = append(l.queue, commit{done, suspect})
+	l.queue = append(l.queue, done)
 	if c.kept > maxKept && len(l.queue) > l.flying {
 		c.drop(l, l.flying)
 	}
@@ -219,6 +221,7 @@ func (c *commits) landed(l *laneCommits, part []check.Completion, outcomes []che
 			c.w.log.Warn("result dropped", "check", part[i].ID, "reason", "run record is unreadable")
 		}
 	}
+	c.tell(l, outcomes)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, done := range l.queue[:l.flying] {

@@ -39,6 +39,9 @@ func encode(next *check.Last, ev *check.Event, s *spec, mutated bool) (last, eve
 	if ev.Change != check.ChangeNone {
 		b = appendText(append(b, `,"change":`...), string(ev.Change))
 	}
+	if ev.Trace != nil {
+		b = appendTrace(b, ev.Trace)
+	}
 	b = append(append(append(b, `,"check":`...), s.eventJSON...), '}')
 	last = string(b)
 	if cap(b) <= maxBuffer {
@@ -117,6 +120,16 @@ func appendIncident(b []byte, i *check.Incident) []byte {
 		return b
 	}
 	return appendJSON(append(b, `,"incident":`...), i)
+}
+
+func appendTrace(b []byte, t *check.Trace) []byte {
+	b = appendInt(b, `,"trace":{"queued":`, t.Queued)
+	b = appendInt(b, `,"leased":`, t.Leased)
+	b = appendInt(b, `,"handled":`, t.Handled)
+	if t.Crashes != 0 {
+		b = appendInt(b, `,"crashes":`, int64(t.Crashes))
+	}
+	return append(b, '}')
 }
 
 func appendInt(b []byte, key string, n int64) []byte {

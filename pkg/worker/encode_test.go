@@ -21,6 +21,9 @@ func records(text string, f float64, n int64) (check.Last, check.Event, *spec) {
 	last := check.Last{Result: res, Planned: n, Started: n + 1, Finished: n + 2, Worker: text, Rev: text, Since: n, Fails: int(n % 5), Incident: incident}
 	ev := check.Event{Rev: text, Since: n, Fails: int(n % 5), Check: check.EventCheck{ID: text, Zone: "default", Labels: map[string]string{"a": text}, Every: check.Duration(time.Minute)},
 		Result: res, Planned: n, Started: n + 1, Finished: n + 2, Worker: text, Previous: check.StateWarn, Soft: n%2 == 0, Change: check.Change(text), Incident: incident}
+	if n%3 != 0 {
+		ev.Trace = &check.Trace{Queued: n, Leased: n + 1, Handled: n + 3, Crashes: int(n % 2)}
+	}
 	text2, _ := json.Marshal(ev.Check)
 	return last, ev, &spec{eventJSON: text2}
 }
@@ -57,8 +60,10 @@ func TestEncode(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"", "plain", `q"uo\te`, "<&>", "tab\t nl\n nul\x00", "é\u2028\u2029\uFFFD", "bad\xff\xfeutf", strings.Repeat("x", 5000)} {
 		for _, f := range []float64{0, 1, -1.5, 1e-7, 1e21, 123456.789, math.SmallestNonzeroFloat64, math.MaxFloat64} {
-			last, ev, s := records(text, f, 1_700_000_000_123)
-			same(t, last, ev, s)
+			for _, n := range []int64{1_700_000_000_123, 1_700_000_000_124} { // one of them is traced
+				last, ev, s := records(text, f, n)
+				same(t, last, ev, s)
+			}
 		}
 	}
 	same(t, check.Last{}, check.Event{}, &spec{eventJSON: []byte(`{"id":"","zone":"","command":""}`)})

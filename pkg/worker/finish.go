@@ -38,13 +38,15 @@ func (w *Worker) finish(p phases, r *run, res check.Result, finished time.Time) 
 	if left != nil {
 		w.slots.hold(left) // handlers that did not obey
 	}
+	handled := time.Now()
+	ev = w.traced(r, ev, handled)
 	if w.cfg.Hooks.OnFinish != nil {
 		w.hook("OnFinish", func() { w.cfg.Hooks.OnFinish(ev, took) })
 	}
 	if change != check.ChangeNone {
 		w.log.Info("incident", "check", r.lease.ID, "change", string(change), "state", res.State.String(), "reason", res.Reason)
 	}
-	w.complete(p, r, w.completion(r, &next, ev, mutated))
+	w.complete(p, r, commit{Completion: w.completion(r, &next, ev, mutated), handled: handled, event: w.traceOf(ev)})
 }
 
 // completion makes what is written about a run.
@@ -81,17 +83,17 @@ func (w *Worker) skip(p phases, r *run) {
 	w.cfg.Metrics.Count(CountMissed, missed+1)
 	// The crashes stay: they say nothing about a run that was left out, and a run
 	// that was taken over is late by a lease.
-	w.complete(p, r, check.Completion{Next: unixMilli(due), KeepCrashes: r.lease.Crashes > 0})
+	w.complete(p, r, commit{Completion: check.Completion{Next: unixMilli(due), KeepCrashes: r.lease.Crashes > 0}})
 }
 
 // complete hands the end of a run over to be written and lets the run go.
-func (w *Worker) complete(p phases, r *run, done check.Completion) {
+func (w *Worker) complete(p phases, r *run, done commit) {
 	done.Entry, done.Token = r.lease.Entry, r.lease.Token
-	done.Rev, done.Record = r.lease.Rev, r.lease.Record
+	done.Rev, done.Record, done.suspect = r.lease.Rev, r.lease.Record, r.suspect()
 	// Counted first: a stop that sees no runs must see their results.
 	w.commits.expect()
 	w.runs.remove(r)
-	w.commits.add(p, done, r.suspect())
+	w.commits.add(p, done)
 }
 
 // unixMilli is 0 for the zero time.

@@ -15,6 +15,10 @@ type Hooks struct {
 	// OnFinish is called when a run has its result and its handlers had it. The
 	// event must not be changed.
 	OnFinish func(ev *check.Event, took time.Duration)
+	// OnTrace is called for a run that has a Trace when it was committed, unix
+	// ms on the Redis server's clock. Until it returns no result of that lane is
+	// committed. The event must not be changed.
+	OnTrace func(ev *check.Event, committed int64)
 	// OnError is called for a command or a handler (its name, else empty) that
 	// failed or panicked, for the check of the given id.
 	OnError func(id, handler string, err error)
@@ -52,6 +56,14 @@ type Metrics interface {
 	HandlerFailed(handler string)
 	// Count adds to a counter.
 	Count(what Counter, n int)
+}
+
+// Spender is a Metrics that is also told where the time of runs goes.
+type Spender interface {
+	Metrics
+	// Spent is told how long a run was in a phase, check.PhaseRun excepted: that
+	// is Finished's. It is as fast as the others.
+	Spent(phase string, took time.Duration)
 }
 
 // Counter names something that a worker counts.

@@ -216,7 +216,7 @@ func TestResultsAreBounded(t *testing.T) {
 		p.queue = ctx
 		for i := range maxKept + 100 {
 			w.commits.expect()
-			w.commits.add(p, check.Completion{Entry: check.Entry{Lane: lane, ID: fmt.Sprint(i)}}, false)
+			w.commits.add(p, commit{Completion: check.Completion{Entry: check.Entry{Lane: lane, ID: fmt.Sprint(i)}}})
 		}
 		if n := m.count(CountDropped); n != 100 || w.commits.kept != maxKept {
 			t.Errorf("%d dropped, %d kept, want 100 and %d", n, w.commits.kept, maxKept)

@@ -23,7 +23,7 @@ func TestRunIsNeverOutOfSight(t *testing.T) {
 	w.commits.mu.Lock() // nobody gets a result in now
 	done := make(chan struct{})
 	go func() {
-		w.complete(p, r, check.Completion{})
+		w.complete(p, r, commit{})
 		close(done)
 	}()
 	tick := time.NewTicker(time.Millisecond)

@@ -36,6 +36,10 @@ type Config struct {
 	Grace time.Duration
 	// ReadApart reads each lane with a call of its own, as Redis Cluster needs.
 	ReadApart bool
+	// TraceSample is the share of ordinary runs whose events carry a
+	// check.Trace, as those of late runs and of results that are not OK do;
+	// default check.DefaultTraceSample, negative: none.
+	TraceSample float64
 	// Logger is where the worker writes; nil: nowhere.
 	Logger *slog.Logger
 	// Hooks and Metrics observe the work; nil: nobody.
@@ -76,6 +80,7 @@ type Worker struct {
 	commits  commits
 	returns  returns
 	stats    stats
+	spent    Spender // Config.Metrics if it is one, else nil
 
 	lanes   atomic.Pointer[[]check.Lane]
 	began   atomic.Bool
@@ -92,6 +97,7 @@ func New(cfg Config) (*Worker, error) {
 	orElse(&cfg.Slots, DefaultSlots)
 	orElse(&cfg.Lease, DefaultLease)
 	orElse(&cfg.Grace, DefaultGrace)
+	orElse(&cfg.TraceSample, check.DefaultTraceSample)
 	if len(cfg.Zones) == 0 {
 		cfg.Zones = []string{check.DefaultZone}
 	}
@@ -119,11 +125,12 @@ func New(cfg Config) (*Worker, error) {
 	w.specs.init(w.build)
 	w.commits.init(w)
 	w.away.log = w.log
+	w.spent, _ = cfg.Metrics.(Spender)
 	return w, nil
 }
 
 // orElse sets what is zero to its default.
-func orElse[T int | time.Duration](v *T, def T) {
+func orElse[T int | float64 | time.Duration](v *T, def T) {
 	if *v == 0 {
 		*v = def
 	}

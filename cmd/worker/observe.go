@@ -1,0 +1,53 @@
+package main
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/redpoll/redpoll/internal/daemon"
+	"github.com/redpoll/redpoll/pkg/check"
+	"github.com/redpoll/redpoll/pkg/worker"
+)
+
+// observeSettings are those of traces.
+type observeSettings struct {
+	sample *float64
+}
+
+func newObserveSettings(set *daemon.Settings) observeSettings {
+	return observeSettings{
+		sample: set.Float("trace-sample", check.DefaultTraceSample, "share", "the share of ordinary runs that are traced, as late runs and results that are not OK always are; 0: none",
+			daemon.AtLeast(0.0), daemon.AtMost(1.0)),
+	}
+}
+
+func (o observeSettings) into(cfg *worker.Config) {
+	cfg.TraceSample = *o.sample
+	if cfg.TraceSample == 0 {
+		cfg.TraceSample = -1 // none, not the default
+	}
+}
+
+// newPhases makes the histogram of where the time of runs goes.
+func newPhases(reg prometheus.Registerer) map[string]prometheus.Observer {
+	h := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "redpoll_check_phase_seconds",
+		Help: "How long runs were in a phase beside the command: dispatch (planned to queued), queue (to leased), start (to the command's begin), " +
+			"handlers (end of the command to end of the last handler), commit (to committed).",
+		Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300},
+	}, []string{"phase"})
+	reg.MustRegister(h)
+	phases := map[string]prometheus.Observer{}
+	for _, p := range []string{check.PhaseDispatch, check.PhaseQueue, check.PhaseStart, check.PhaseHandlers, check.PhaseCommit} {
+		phases[p] = h.WithLabelValues(p)
+	}
+	return phases
+}
+
+// Spent observes how long a run was in a phase.
+func (m *metrics) Spent(phase string, took time.Duration) {
+	if o := m.phases[phase]; o != nil {
+		o.Observe(took.Seconds())
+	}
+}
