@@ -24,8 +24,8 @@ func (r *Result) Clean() (dropped []string) {
 	if r.State > StateUnknown {
 		r.State = StateUnknown
 	}
-	r.Reason = cleanText(r.Reason, maxReason)
-	r.Text = cleanText(r.Text, MaxText)
+	r.Reason = CleanText(r.Reason, maxReason)
+	r.Text = CleanText(r.Text, MaxText)
 	kept, copied := 0, false
 	for i, m := range r.Metrics {
 		fit, same := m.clean()
@@ -42,7 +42,7 @@ func (r *Result) Clean() (dropped []string) {
 		if !copied {
 			r.Metrics, copied = append([]Metric(nil), r.Metrics...), true
 		}
-		dropped = append(dropped, cleanText(m.Name, maxReason))
+		dropped = append(dropped, CleanText(m.Name, maxReason))
 	}
 	r.Metrics = r.Metrics[:kept]
 	return dropped
@@ -66,7 +66,7 @@ func (m *Metric) clean() (fit, same bool) {
 		return false, true
 	}
 	before := *m
-	m.Unit = cleanText(m.Unit, maxUnit)
+	m.Unit = CleanText(m.Unit, maxUnit)
 	switch m.Kind {
 	case KindGauge:
 		fit = !math.IsNaN(m.Value) && !math.IsInf(m.Value, 0)
@@ -77,14 +77,14 @@ func (m *Metric) clean() (fit, same bool) {
 		}
 	case KindString:
 		fit = true
-		m.Str = cleanText(m.Str, maxStr)
+		m.Str = CleanText(m.Str, maxStr)
 	}
 	return fit, m.Unit == before.Unit && m.Width == before.Width && m.Str == before.Str
 }
 
-// cleanText cuts a text to limit bytes and replaces what must not reach a
+// CleanText cuts a text to limit bytes and replaces what must not reach a
 // terminal, a log or a page: white space by a blank, the rest by U+FFFD.
-func cleanText(s string, limit int) string {
+func CleanText(s string, limit int) string {
 	if len(s) <= limit && !strings.ContainsFunc(s, unfit) {
 		return s
 	}

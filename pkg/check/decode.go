@@ -135,7 +135,7 @@ func (d *decoder) foreign(path string, err error) {
 		var fe *FieldError
 		switch {
 		case !errors.As(e, &fe):
-			d.addf(path, "%s", cleanText(e.Error(), 256))
+			d.addf(path, "%s", CleanText(e.Error(), 256))
 		case path == "":
 			d.add(fe)
 		default:
