@@ -7,16 +7,33 @@ import (
 	"time"
 )
 
+// Circumstances are what the incident rule must know beside a result. In zero
+// ones nothing keeps an incident from opening.
+type Circumstances struct {
+	// Finished is when the result was there, unix ms.
+	Finished int64
+	// Downtime is the id of a downtime that the run touched: see Downtime.
+	Downtime string
+	// Parent is the id of a parent in trouble, Asked that of one of which
+	// nothing is known since the check is in trouble: see Kinship.
+	Parent, Asked string
+}
+
+// maxWaits is how often in a row a check waits for a parent's result.
+const maxWaits = 2
+
 // Advance is the incident rule: it gives the record that follows last when
 // the check's run of the given planned time had the result res, and what that
 // did to the check's incident. last may be nil: the check then was OK.
 //
-// An incident opens when Attempts results in a row were not OK, is updated
-// when the state or the reason changes, and resolves on OK. A check that
-// suppresses incidents opens none, but one that is open stays and resolves.
-// With ChangeResolve the returned Last.Incident is the resolved incident, for
-// the event; it may be stored so, since Advance takes a resolved one for none.
-func Advance(c *Check, last *Last, res Result, planned time.Time) (Last, Change) {
+// An incident opens when Attempts results in a row were not OK and nothing
+// holds it: see Last.Held. What is held opens with the first result after that
+// which is not OK either. An open incident is updated when the state or the
+// reason changes, and resolves on OK, whatever the circumstances; but while the
+// check flaps (Flap) it stays. With ChangeResolve the returned Last.Incident is
+// the resolved incident, for the event; it may be stored so, since Advance
+// takes a resolved one for none.
+func Advance(c *Check, last *Last, res Result, planned time.Time, in Circumstances) (Last, Change) {
 	at := planned.UnixMilli()
 	next := Last{Result: res, Planned: at, Since: at}
 	before := Last{}
@@ -26,39 +43,77 @@ func Advance(c *Check, last *Last, res Result, planned time.Time) (Last, Change)
 			next.Since = before.Since
 		}
 	}
+	next.countFlaps(c.Flap, last)
+	if res.State != StateOK {
+		next.Fails = before.Fails + 1
+		next.Waits = before.Waits
+		if len(c.Parents) > 0 {
+			next.Down = before.Down
+			if before.Fails == 0 || next.Down == 0 {
+				next.Down = in.Finished
+			}
+		}
+	}
 	open := before.Open()
-	if res.State == StateOK {
-		if open == nil {
-			return next, ChangeNone
-		}
-		resolved := *open
-		resolved.Updated, resolved.Resolved = at, at
-		next.Incident = &resolved
-		return next, ChangeResolve
-	}
-	next.Fails = before.Fails + 1
-	if open != nil {
-		next.Incident = open
-		if open.To == res.State && open.Reason == res.Reason {
-			return next, ChangeNone
-		}
-		changed := *open
-		changed.To, changed.Reason, changed.Text, changed.Updated = res.State, res.Reason, res.Text, at
-		next.Incident = &changed
-		return next, ChangeUpdate
-	}
-	if c.SuppressIncidents || next.Fails < c.AttemptsOr() {
+	switch {
+	case open != nil:
+		return next, next.goOn(c, *open)
+	case res.State == StateOK || next.Fails < c.AttemptsOr():
 		return next, ChangeNone
 	}
-	next.Incident = &Incident{
-		ID:     IncidentID(c.ZoneName(), c.ID, at),
-		From:   StateOK,
-		To:     res.State,
-		Reason: res.Reason,
-		Text:   res.Text,
-		Opened: at, Updated: at,
+	return next, next.open(c, in)
+}
+
+// open opens an incident, or says what holds it.
+func (l *Last) open(c *Check, in Circumstances) Change {
+	switch {
+	case c.SuppressIncidents:
+		l.Held = HeldSuppressed
+	case in.Downtime != "":
+		l.Held = HeldDowntime + in.Downtime
+	case in.Parent != "":
+		l.Held, l.Waits = HeldParent+in.Parent, 0
+	case in.Asked != "" && l.Waits < maxWaits:
+		l.Held = HeldWaiting + in.Asked
+		l.Waits++
+	default:
+		l.Waits = 0
+		l.Incident = &Incident{
+			ID:     IncidentID(c.ZoneName(), c.ID, l.Planned),
+			From:   StateOK,
+			To:     l.State,
+			Reason: l.Reason,
+			Text:   l.Text,
+			Opened: l.Planned, Updated: l.Planned,
+		}
+		if l.Flapping {
+			l.Incident.Reason, l.Incident.Text = ReasonFlapping, l.flapText(c.Flap)
+		}
+		return ChangeOpen
 	}
-	return next, ChangeOpen
+	return ChangeNone
+}
+
+// goOn takes an open incident along.
+func (l *Last) goOn(c *Check, inc Incident) Change {
+	to, reason, text := l.State, l.Reason, l.Text
+	switch {
+	case l.Flapping:
+		if to == StateOK {
+			l.Held = HeldFlap
+		}
+		to, reason, text = Worse(inc.To, to), ReasonFlapping, l.flapText(c.Flap)
+	case to == StateOK:
+		inc.Updated, inc.Resolved = l.Planned, l.Planned
+		l.Incident = &inc
+		return ChangeResolve
+	}
+	l.Incident = &inc
+	if inc.To == to && inc.Reason == reason {
+		return ChangeNone
+	}
+	inc.To, inc.Reason, inc.Text, inc.Updated = to, reason, text, l.Planned
+	return ChangeUpdate
 }
 
 // Open gives the open incident, nil when there is none.
@@ -70,10 +125,13 @@ func (l *Last) Open() *Incident {
 }
 
 // Soft says whether the record, as Advance gave it, is not OK and waits for
-// more attempts before an incident opens.
+// more results before an incident opens: of the check or of a parent.
 func (l *Last) Soft(c *Check) bool {
-	return l.State != StateOK && l.Open() == nil && !c.SuppressIncidents && l.Fails < c.AttemptsOr()
+	return l.State != StateOK && l.Open() == nil && !c.SuppressIncidents && (l.Fails < c.AttemptsOr() || l.Waiting())
 }
+
+// Waiting says that a parent was asked before an incident opens.
+func (l *Last) Waiting() bool { return strings.HasPrefix(l.Held, HeldWaiting) }
 
 // IncidentID makes an incident's id from the planned time (unix ms) of the run
 // that opened it.

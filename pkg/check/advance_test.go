@@ -20,7 +20,7 @@ func play(t *testing.T, c *Check, results string) (changes string, last *Last) {
 		if res.State != StateOK {
 			res.Reason = "SOME_REASON"
 		}
-		next, change := Advance(c, last, res, planned)
+		next, change := Advance(c, last, res, planned, Circumstances{})
 		changes += letters[change]
 		last, planned = stored(t, next), planned.Add(time.Minute)
 	}
@@ -77,7 +77,7 @@ func TestFault1SecondIncident(t *testing.T) {
 	var last *Last
 	var ids []string
 	for i, state := range []State{StateCrit, StateOK, StateCrit} {
-		next, change := Advance(c, last, Result{State: state}, base.Add(time.Duration(i)*time.Second))
+		next, change := Advance(c, last, Result{State: state}, base.Add(time.Duration(i)*time.Second), Circumstances{})
 		if change == ChangeOpen {
 			ids = append(ids, next.Incident.ID)
 		}
@@ -115,7 +115,7 @@ func TestAdvanceRecord(t *testing.T) {
 	}
 	var last *Last
 	for i, step := range steps {
-		next, change := Advance(c, last, step.res, time.UnixMilli(minute(i)))
+		next, change := Advance(c, last, step.res, time.UnixMilli(minute(i)), Circumstances{})
 		if change != step.change || next.Since != step.since || next.Fails != step.fails || next.Soft(c) != step.soft {
 			t.Errorf("step %d: change %q since %d fails %d soft %v, want %q %d %d %v", i,
 				change, next.Since, next.Fails, next.Soft(c), step.change, step.since, step.fails, step.soft)
@@ -139,7 +139,7 @@ func TestAdvanceLeavesLastAlone(t *testing.T) {
 	kept := open
 	last := &Last{Result: Result{State: StateWarn}, Incident: &open, Fails: 1}
 	for _, state := range []State{StateOK, StateWarn, StateCrit} {
-		Advance(&Check{ID: "a"}, last, Result{State: state}, time.UnixMilli(5))
+		Advance(&Check{ID: "a"}, last, Result{State: state}, time.UnixMilli(5), Circumstances{})
 		if open != kept {
 			t.Fatalf("after %v the incident of last = %+v, want %+v", state, open, kept)
 		}
@@ -167,7 +167,7 @@ func TestAdvanceWhenTheCheckChanges(t *testing.T) {
 		{"fewer attempts than were made", plain, soft, StateCrit, ChangeOpen},
 	}
 	for _, tt := range tests {
-		next, got := Advance(tt.c, tt.last, Result{State: tt.state, Reason: "SOME_REASON"}, time.UnixMilli(1_790_000_000_000))
+		next, got := Advance(tt.c, tt.last, Result{State: tt.state, Reason: "SOME_REASON"}, time.UnixMilli(1_790_000_000_000), Circumstances{})
 		if got != tt.want {
 			t.Errorf("%s: change %q, want %q", tt.name, got, tt.want)
 		}

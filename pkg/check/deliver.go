@@ -32,14 +32,26 @@ type Delivery struct {
 	Attempt int
 }
 
-// Ack is an acknowledgement of an incident: somebody takes care of it. Times
-// are unix ms.
+// Ack is an acknowledgement of an incident: somebody takes care of it. It
+// stands as JSON beside the incident.
 type Ack struct {
+	// Entry is the id of its request in the intake: the newest counts.
+	Entry string `json:"entry,omitempty"`
+	// At is when that came, unix ms.
 	At      int64  `json:"at"`
 	By      string `json:"by,omitempty"`
 	Comment string `json:"comment,omitempty"`
 	// Until is when it ends by itself; zero: with the incident.
 	Until time.Time `json:"until,omitzero"`
+	// Removed: it was taken back. Ended: that Until is over was told.
+	Removed bool `json:"removed,omitempty"`
+	Ended   bool `json:"ended,omitempty"`
+}
+
+// Holds says whether the acknowledgement, which may be nil, holds at a time,
+// unix ms.
+func (a *Ack) Holds(at int64) bool {
+	return a != nil && !a.Removed && (a.Until.IsZero() || at < a.Until.UnixMilli())
 }
 
 // Keeper is a Deliverer whose target forgets alerts that are not repeated: the

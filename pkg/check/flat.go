@@ -10,10 +10,10 @@ import (
 // requestFields are the fields of a set that are no fields of a spec.
 var requestFields = []string{"op", "first", "spec"}
 
-// flatMap splits params.x, labels.x and meta.x.
+// flatMap splits params.x, labels.x, meta.x and flap.x.
 func flatMap(name string) (top, rest string, ok bool) {
 	top, rest, ok = strings.Cut(name, ".")
-	return top, rest, ok && (top == "params" || top == "labels" || top == "meta")
+	return top, rest, ok && (top == "params" || top == "labels" || top == "meta" || top == "flap")
 }
 
 // knownFlat says whether a request of some op has such a field.
@@ -168,6 +168,10 @@ func Flat(c *Check) []string {
 	list = flatten(list, "meta", c.Meta, false)
 	add("attempts", strconv.Itoa(c.Attempts), c.Attempts != 0)
 	add("retry_every", c.RetryEvery.String(), c.RetryEvery != 0)
+	add("parents", strings.Join(c.Parents, ","), len(c.Parents) > 0)
+	if c.Flap != nil {
+		list = appendJSON(list, "flap", c.Flap.canonical())
+	}
 	add("suppress_incidents", "true", c.SuppressIncidents)
 	add("paused", "true", c.Paused)
 	return list

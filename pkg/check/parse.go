@@ -91,6 +91,10 @@ func (c *Check) Text() []byte {
 	if n.Attempts == 1 {
 		n.Attempts = 0
 	}
+	if n.Flap != nil {
+		flap := n.Flap.canonical()
+		n.Flap = &flap
+	}
 	if !n.At.IsZero() {
 		n.At = n.At.UTC().Truncate(time.Millisecond)
 	}

@@ -50,10 +50,15 @@ type Event struct {
 	Started  int64  `json:"started"`
 	Finished int64  `json:"finished"`
 	Worker   string `json:"worker"`
-	// Rev, Since and Fails are those of Last.
-	Rev   string `json:"rev,omitempty"`
-	Since int64  `json:"since"`
-	Fails int    `json:"fails,omitempty"`
+	// Rev and what follows up to Flapping are those of Last.
+	Rev      string `json:"rev,omitempty"`
+	Since    int64  `json:"since"`
+	Fails    int    `json:"fails,omitempty"`
+	Held     string `json:"held,omitempty"`
+	Down     int64  `json:"down,omitempty"`
+	Waits    int    `json:"waits,omitempty"`
+	Turns    uint64 `json:"turns,omitempty"`
+	Flapping bool   `json:"flapping,omitempty"`
 	// Incident is the check's incident; Change says what the run did to it.
 	Incident *Incident `json:"incident,omitempty"`
 	// Previous is the state of the check before this result; OK when there

@@ -31,6 +31,8 @@ const (
 	ReasonNoCommand    = "NO_COMMAND"    // the worker does not have the command
 	ReasonWorkerLost   = "WORKER_LOST"   // three workers in a row died while they ran the check
 	ReasonCheckRemoved = "CHECK_REMOVED" // resolves the incident of a removed check
+	ReasonFlapping     = "FLAPPING"      // of an incident, while its check flaps
+	ReasonIncidentLost = "INCIDENT_LOST" // resolves an incident that its check knows nothing of
 )
 
 // Kind says how a Metric's value behaves.
@@ -104,7 +106,30 @@ type Last struct {
 	Since int64 `json:"since"`
 	// Fails counts the consecutive results that were not OK.
 	Fails int `json:"fails,omitempty"`
+	// Held says why no incident opens though there is cause, or does not
+	// resolve: one of the words below.
+	Held string `json:"held,omitempty"`
+	// Down is when the first of the results that Fails counts was there, unix
+	// ms; only of checks with parents. Waits counts the results in a row that
+	// waited for a parent.
+	Down  int64 `json:"down,omitempty"`
+	Waits int   `json:"waits,omitempty"`
+	// Turns has a bit for each of the latest results, the newest lowest: the
+	// state was another one than before. Flapping says that the check flaps.
+	// Both only of checks with Flap.
+	Turns    uint64 `json:"turns,omitempty"`
+	Flapping bool   `json:"flapping,omitempty"`
 	// Incident is the open incident, or the one that this very run resolved
 	// (Resolved is set then); nil when there is none. See Open.
 	Incident *Incident `json:"incident,omitempty"`
 }
+
+// The words in Last.Held. Those that end with a colon are followed by the id of
+// the downtime or the parent.
+const (
+	HeldSuppressed = "suppressed" // the check suppresses incidents
+	HeldDowntime   = "downtime:"  // a downtime covers the check
+	HeldParent     = "parent:"    // a parent is in trouble
+	HeldWaiting    = "waiting:"   // a parent runs first, at most twice
+	HeldFlap       = "flap"       // the check is OK and flaps: the open incident does not resolve
+)

@@ -33,9 +33,15 @@ type Check struct {
 	// incident; 0 means 1.
 	Attempts int `json:"attempts,omitempty"`
 	// RetryEvery is the pace of soft retries; 0 means the schedule's own.
-	RetryEvery        Duration `json:"retry_every,omitzero"`
-	SuppressIncidents bool     `json:"suppress_incidents,omitempty"`
-	Paused            bool     `json:"paused,omitempty"`
+	RetryEvery Duration `json:"retry_every,omitzero"`
+	// Parents are checks of the same zone: while one is in trouble this one
+	// opens no incident.
+	Parents []string `json:"parents,omitempty"`
+	// Flap makes one incident of many while the state goes to and fro; nil:
+	// not.
+	Flap              *Flap `json:"flap,omitempty"`
+	SuppressIncidents bool  `json:"suppress_incidents,omitempty"`
+	Paused            bool  `json:"paused,omitempty"`
 }
 
 // Defaults and bounds of a spec.

@@ -9,6 +9,7 @@ import (
 const (
 	MaxAttempts   = 100
 	MaxHandlers   = 32
+	MaxParents    = 16
 	MaxLabels     = 64
 	MaxLabelValue = 1024 // bytes
 	MaxMeta       = 64   // entries at the top
@@ -68,6 +69,8 @@ func (v *validator) all() {
 	if c.Attempts < 0 || c.Attempts > MaxAttempts {
 		v.addf("attempts", "%d: want 1 to %d", c.Attempts, MaxAttempts)
 	}
+	v.parents()
+	v.flap()
 	v.handlers()
 	v.labels()
 	v.maps()
@@ -148,6 +151,41 @@ func (v *validator) handlers() {
 			v.addf("handlers", "%s stands twice", h)
 		}
 		seen[h] = true
+	}
+}
+
+func (v *validator) parents() {
+	if len(v.c.Parents) > MaxParents {
+		v.addf("parents", "%d: want at most %d", len(v.c.Parents), MaxParents)
+		return
+	}
+	seen := map[string]bool{}
+	for _, id := range v.c.Parents {
+		switch {
+		case !validID(id):
+			v.addf("parents", "%s is no id of a check; a parent is of the same zone", quoteShort(id))
+		case id == v.c.ID:
+			v.addf("parents", "%s is the check itself", id)
+		case seen[id]:
+			v.addf("parents", "%s stands twice", id)
+		}
+		seen[id] = true
+	}
+}
+
+func (v *validator) flap() {
+	if v.c.Flap == nil {
+		return
+	}
+	f := v.c.Flap.filled()
+	if f.Window < MinFlapWindow || f.Window > MaxFlapWindow {
+		v.addf("flap.window", "%d: want %d to %d results", f.Window, MinFlapWindow, MaxFlapWindow)
+	}
+	if f.High < 1 || f.High > 100 {
+		v.addf("flap.high", "%d: want 1 to 100 percent", f.High)
+	}
+	if f.Low < 1 || f.Low > f.High {
+		v.addf("flap.low", "%d: want 1 to %d percent, no more than high", f.Low, f.High)
 	}
 }
 

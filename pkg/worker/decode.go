@@ -63,10 +63,28 @@ func scanLast(text string, l *check.Last) bool {
 	if s.may(`,"fails":`) {
 		l.Fails = int(s.int())
 	}
+	s.hold(l)
 	if s.may(`,"incident":`) {
 		s.off = s.off || !s.incident(l)
 	}
 	return !s.off && err == nil && s.tail()
+}
+
+// hold reads what few checks have.
+func (s *scanner) hold(l *check.Last) {
+	if s.may(`,"held":`) {
+		l.Held = s.text()
+	}
+	if s.may(`,"down":`) {
+		l.Down = s.int()
+	}
+	if s.may(`,"waits":`) {
+		l.Waits = int(s.int())
+	}
+	if s.may(`,"turns":`) {
+		l.Turns = s.uint(64)
+	}
+	l.Flapping = s.may(`,"flapping":true`)
 }
 
 // incident reads up to the part that an event has behind it, or to the end.

@@ -65,7 +65,28 @@ func appendLast(b []byte, l *check.Last) []byte {
 	if l.Fails != 0 {
 		b = appendInt(b, `,"fails":`, int64(l.Fails))
 	}
+	b = appendHold(b, l)
 	return appendIncident(b, l.Incident)
+}
+
+// appendHold appends what few checks have.
+func appendHold(b []byte, l *check.Last) []byte {
+	if l.Held != "" {
+		b = appendText(append(b, `,"held":`...), l.Held)
+	}
+	if l.Down != 0 {
+		b = appendInt(b, `,"down":`, l.Down)
+	}
+	if l.Waits != 0 {
+		b = appendInt(b, `,"waits":`, int64(l.Waits))
+	}
+	if l.Turns != 0 {
+		b = strconv.AppendUint(append(b, `,"turns":`...), l.Turns, 10)
+	}
+	if l.Flapping {
+		b = append(b, `,"flapping":true`...)
+	}
+	return b
 }
 
 // appendResult appends the fields of a result without the braces.

@@ -16,13 +16,14 @@ func (w *Worker) finish(p phases, r *run, res check.Result, finished time.Time) 
 	if !r.began.IsZero() { // nobody changes it any more
 		began = r.began
 	}
-	next, change := check.Advance(c, r.last, res, r.planned())
+	next, change := check.Advance(c, r.last, res, r.planned(), check.Circumstances{Finished: r.server(finished)})
 	next.Started, next.Finished = r.server(began), r.server(finished)
 	next.Worker, next.Rev = w.cfg.Name, r.lease.Rev
 	ev := &check.Event{
 		Check: r.spec.event, Result: res,
 		Planned: next.Planned, Started: next.Started, Finished: next.Finished, Worker: next.Worker,
 		Rev: next.Rev, Since: next.Since, Fails: next.Fails,
+		Held: next.Held, Down: next.Down, Waits: next.Waits, Turns: next.Turns, Flapping: next.Flapping,
 		Soft: next.Soft(c), Change: change, Incident: next.Incident,
 	}
 	if r.last != nil {

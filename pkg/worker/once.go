@@ -39,7 +39,8 @@ func Once(ctx context.Context, commands check.Commands, log *slog.Logger, c *che
 		res, err = w.callOnce(ctx, r)
 	}
 	finished := time.Now()
-	next, _ := check.Advance(r.spec.check, last, w.result(r, res, err), r.planned())
+	next, _ := check.Advance(r.spec.check, last, w.result(r, res, err), r.planned(), check.Circumstances{})
+	next.Held = "" // nobody waits for an incident of it
 	next.Started, next.Finished = r.server(began), r.server(finished)
 	return next
 }

@@ -185,7 +185,7 @@ func TestFault5(t *testing.T) {
 		want(t, res, check.StateOK, "")
 		metric(t, res, "in", 4000000000)
 		metric(t, res, "in_per_second", none)
-		_, change := check.Advance(&check.Check{ID: "c"}, nil, res, time.Now())
+		_, change := check.Advance(&check.Check{ID: "c"}, nil, res, time.Now(), check.Circumstances{})
 		if change != check.ChangeNone {
 			t.Errorf("the first sample makes an incident: %v", change)
 		}
