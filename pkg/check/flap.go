@@ -79,5 +79,5 @@ func (l *Last) flapText(f *Flap) string {
 	if l.Text != "" {
 		text += "; " + l.Text
 	}
-	return cleanText(text, MaxText)
+	return CleanText(text, MaxText)
 }
