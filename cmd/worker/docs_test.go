@@ -18,5 +18,6 @@ func TestMetricsAreDocumented(t *testing.T) {
 	docstest.Metrics(t, "../../docs/metrics.md", func(reg prometheus.Registerer) {
 		newMetrics(reg)
 		registerSlots(reg, nil)
+		registerOutputs(reg, nil)
 	})
 }

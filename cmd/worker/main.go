@@ -42,6 +42,7 @@ func run(ctx context.Context, p *daemon.Process) error {
 		return err
 	}
 	registerSlots(reg, w)
+	registerOutputs(reg, set.handlers)
 	if len(cfg.Handlers) == 0 {
 		log.InfoContext(ctx, "no handlers: results go to the queue only; -handlers names some")
 	}

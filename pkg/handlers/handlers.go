@@ -27,6 +27,6 @@ func BuiltinWith(t Tools) check.Handlers {
 	}
 	return check.Handlers{
 		"log":    check.TypedHandler(log.Defaults(), log.New(t.Log)),
-		"statsd": check.TypedHandler(statsd.Defaults(), statsd.New),
+		"statsd": check.TypedHandler(statsd.Defaults(), statsd.New(t)),
 	}
 }

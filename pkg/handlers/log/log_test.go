@@ -3,11 +3,13 @@ package log
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"strings"
 	"testing"
 
 	"github.com/redpoll/redpoll/pkg/check"
+	"github.com/redpoll/redpoll/pkg/handlers/internal/handlertest"
 )
 
 func event() *check.Event {
@@ -63,4 +65,12 @@ func TestProcess(t *testing.T) {
 	if _, err := check.TypedHandler(Defaults(), New(slog.New(slog.DiscardHandler)))(json.RawMessage(`{"level":"loud"}`)); err == nil {
 		t.Error("level loud = nil, want an error")
 	}
+}
+
+func BenchmarkProcess(b *testing.B) {
+	h, err := New(slog.New(slog.NewTextHandler(io.Discard, nil)))(Defaults())
+	if err != nil {
+		b.Fatal(err)
+	}
+	handlertest.Bench(b, h)
 }

@@ -10,15 +10,21 @@ import (
 	"net"
 	"slices"
 	"strconv"
-	"sync"
+	"strings"
 	"time"
 
 	"github.com/redpoll/redpoll/pkg/check"
+	"github.com/redpoll/redpoll/pkg/handlers/internal/brace"
+	"github.com/redpoll/redpoll/pkg/handlers/internal/outbox"
+	"github.com/redpoll/redpoll/pkg/handlers/internal/sample"
+	"github.com/redpoll/redpoll/pkg/handlers/internal/tools"
 )
 
 const (
-	maxDatagram = 1432 // Ethernet's 1500 less the headers of IPv6 and UDP, rounded as statsd does
-	maxQueue    = 256  // datagrams that wait to be sent: 360 KiB
+	maxDatagram = 1432    // Ethernet's 1500 less the headers of IPv6 and UDP, rounded as statsd does
+	maxQueue    = 10_000  // gauges that wait to be sent
+	maxBytes    = 1 << 20 // likewise
+	batch       = 128     // gauges that are sent at once: a few datagrams
 )
 
 // Settings are those of an entry in handlers.yaml.
@@ -40,82 +46,70 @@ func Defaults() Settings {
 	return Settings{Addr: "127.0.0.1:8125", Prefix: "redpoll.{zone}.{id}", Flush: check.Duration(500 * time.Millisecond)}
 }
 
-// Stats count what became of the lines.
-type Stats struct {
-	Sent    uint64 // handed to the network
-	Dropped uint64 // the queue was full, or the line too long
-	Failed  uint64 // the network refused them
-}
-
 // tag is a DogStatsD tag.
 type tag struct {
 	name  string
-	value template
+	value brace.Template
 }
 
-// Handler collects lines in datagrams that its sender sends. Process never
+// Handler collects gauges that its sender packs into datagrams. Process never
 // waits for the network. It must be closed.
 type Handler struct {
 	Settings
-	prefix template
+	prefix brace.Template
 	tags   []tag // sorted by name
-
-	mu    sync.Mutex // guards all below
-	open  datagram   // not full yet
-	stats Stats
-
-	queue chan datagram
-	stop  chan struct{} // closed by Close
-	once  sync.Once     // starts the sender
-	ended sync.Once     // closes stop
-	work  sync.WaitGroup
+	box    *outbox.Box
+	socket socket // the sender's
 }
 
-// datagram is lines with a newline after each, and how many they are.
-type datagram struct {
-	text  []byte
-	lines uint64
+// inName says what texts of names may have.
+var inName = brace.Rules{
+	Literal: func(c byte) bool { return c > ' ' && c != 0x7f && strings.IndexByte(":|@#,", c) < 0 },
+	Want:    "a name cannot have } : | @ # , or spaces",
 }
 
-// New makes the handler. Nothing is sent or resolved before the first event.
-func New(s Settings) (check.Handler, error) {
-	h := &Handler{Settings: s, queue: make(chan datagram, maxQueue), stop: make(chan struct{})}
-	if host, port, err := net.SplitHostPort(s.Addr); err != nil || host == "" || port == "" {
-		return nil, &check.FieldError{Field: "addr", Msg: fmt.Sprintf("%.64q, want host:port", s.Addr)}
-	}
-	if s.Flush.D() < time.Millisecond || s.Flush.D() > time.Second {
-		return nil, &check.FieldError{Field: "flush", Msg: fmt.Sprintf("%v, want 1ms to 1s", s.Flush)}
-	}
-	var err error
-	if h.prefix, err = parseTemplate(s.Prefix); err != nil {
-		return nil, &check.FieldError{Field: "prefix", Msg: err.Error()}
-	}
-	for _, name := range slices.Sorted(maps.Keys(s.Tags)) {
-		value, err := parseTemplate(s.Tags[name])
-		if err != nil || string(appendClean(nil, name)) != name || name == "" {
-			return nil, &check.FieldError{Field: "tags." + name, Msg: fmt.Sprintf("no name of a tag, or %v", err)}
+// New makes handlers. Nothing is sent or resolved before the first event.
+func New(t tools.Tools) func(Settings) (check.Handler, error) {
+	return func(s Settings) (check.Handler, error) {
+		h := &Handler{Settings: s}
+		if host, port, err := net.SplitHostPort(s.Addr); err != nil || host == "" || port == "" {
+			return nil, &check.FieldError{Field: "addr", Msg: fmt.Sprintf("%.64q, want host:port", s.Addr)}
 		}
-		h.tags = append(h.tags, tag{name, value})
+		if s.Flush.D() < time.Millisecond || s.Flush.D() > time.Second {
+			return nil, &check.FieldError{Field: "flush", Msg: fmt.Sprintf("%v, want 1ms to 1s", s.Flush)}
+		}
+		var err error
+		if h.prefix, err = brace.Parse(s.Prefix, inName); err != nil {
+			return nil, &check.FieldError{Field: "prefix", Msg: err.Error()}
+		}
+		for _, name := range slices.Sorted(maps.Keys(s.Tags)) {
+			value, err := brace.Parse(s.Tags[name], inName)
+			if err != nil || string(appendClean(nil, name)) != name || name == "" {
+				return nil, &check.FieldError{Field: "tags." + name, Msg: fmt.Sprintf("no name of a tag, or %v", err)}
+			}
+			h.tags = append(h.tags, tag{name, value})
+		}
+		h.box = outbox.New(outbox.Config{
+			Send: h.send, End: h.socket.close, Values: maxQueue, Bytes: maxBytes, Batch: batch, Flush: s.Flush.D(), Log: t.Named("statsd", s.Addr),
+		})
+		return h, nil
 	}
-	return h, nil
 }
 
 // Process queues the event's metrics. The error says that some were dropped.
 func (h *Handler) Process(_ context.Context, ev *check.Event) error {
-	h.once.Do(func() { h.work.Go(h.send) })
 	l := line{prefix: make([]byte, 0, 256)}
-	if l.prefix, _ = h.prefix.appendTo(l.prefix, &ev.Check); len(l.prefix) > 0 {
+	if l.prefix, _ = h.prefix.Append(l.prefix, &ev.Check, appendClean); len(l.prefix) > 0 {
 		l.prefix = append(l.prefix, '.')
 	}
 	l.suffix = h.suffix(&ev.Check)
 	var dropped int
-	for _, m := range ev.Result.Metrics {
-		value, negative, ok := number(m)
-		if ok && !h.add(l.gauge(m.Name, value, negative)) {
+	for i := range ev.Result.Metrics {
+		if m := &ev.Result.Metrics[i]; sample.Finite(m) && !h.add(l.metric(m)) {
 			dropped++
 		}
 	}
-	if h.State && !h.add(l.gauge("state", strconv.Itoa(int(ev.Result.State)), false)) {
+	if h.State && !h.add(l.state(ev.Result.State)) {
 		dropped++
 	}
 	if dropped > 0 {
@@ -124,12 +118,27 @@ func (h *Handler) Process(_ context.Context, ev *check.Event) error {
 	return nil
 }
 
+// add queues a gauge.
+func (h *Handler) add(text []byte) bool {
+	if len(text)-1 > maxDatagram { // the newline at its end is not sent
+		h.box.Drop(1)
+		return false
+	}
+	return h.box.Add(text, 1)
+}
+
+// Stats tells what became of the gauges.
+func (h *Handler) Stats() check.OutputStats { return h.box.Stats() }
+
+// Close sends what waits and ends. Events must not come any more.
+func (h *Handler) Close() error { return h.box.Close() }
+
 // suffix is what stands after the value: the type and the tags.
 func (h *Handler) suffix(c *check.EventCheck) []byte {
 	b := append(make([]byte, 0, 64), "|g"...)
 	sep := byte('#')
 	for _, t := range h.tags {
-		value, whole := t.value.appendTo(nil, c)
+		value, whole := t.value.Append(nil, c, appendClean)
 		if !whole {
 			continue // a tag without its value says nothing
 		}
@@ -145,39 +154,62 @@ func (h *Handler) suffix(c *check.EventCheck) []byte {
 // line makes the lines of one event, which differ in name and value only.
 type line struct{ prefix, suffix, buf []byte }
 
-// gauge gives the lines that set a gauge. A value with a sign would be added
-// to what the server has, so a 0 goes before a negative one, in the same
-// datagram.
-func (l *line) gauge(name, value string, negative bool) (text []byte, lines uint64) {
-	l.buf, lines = l.buf[:0], 1
-	put := func(value string) {
-		l.buf = append(l.buf, l.prefix...)
-		l.buf = append(append(l.buf, name...), ':')
-		l.buf = append(append(l.buf, value...), l.suffix...)
-		l.buf = append(l.buf, '\n')
+// metric gives the lines of a metric.
+func (l *line) metric(m *check.Metric) []byte {
+	l.buf = l.buf[:0]
+	if m.Kind == check.KindCounter {
+		l.start(m.Name)
+		l.buf = strconv.AppendUint(l.buf, m.Count, 10)
+		return l.end()
 	}
-	if negative {
-		put("0")
-		lines = 2
+	// A value with a sign would be added to what the server has, so a 0 goes
+	// before a negative one, in the same datagram.
+	if m.Value < 0 {
+		l.start(m.Name)
+		l.buf = append(l.buf, '0')
+		l.end()
 	}
-	put(value)
-	return l.buf, lines
+	format := byte('f')
+	if a := math.Abs(m.Value); a >= 1e18 || a != 0 && a < 1e-12 {
+		format = 'e' // hundreds of zeros help nobody
+	}
+	l.start(m.Name)
+	l.buf = strconv.AppendFloat(l.buf, m.Value+0, format, -1, 64)
+	return l.end()
 }
 
-// number writes a metric's value; texts have none, and what is no number.
-func number(m check.Metric) (text string, negative, ok bool) {
-	switch m.Kind {
-	case check.KindCounter:
-		return strconv.FormatUint(m.Count, 10), false, true
-	case check.KindGauge:
-		if math.IsNaN(m.Value) || math.IsInf(m.Value, 0) {
-			return "", false, false
+// state gives the line of the state.
+func (l *line) state(s check.State) []byte {
+	l.buf = l.buf[:0]
+	l.start("state")
+	l.buf = strconv.AppendUint(l.buf, uint64(s), 10)
+	return l.end()
+}
+
+// start begins a line, up to the value.
+func (l *line) start(name string) {
+	l.buf = append(l.buf, l.prefix...)
+	l.buf = append(append(l.buf, name...), ':')
+}
+
+// end ends a line and gives all there are.
+func (l *line) end() []byte {
+	l.buf = append(append(l.buf, l.suffix...), '\n')
+	return l.buf
+}
+
+// appendClean appends value as one part of a name: what means something to
+// statsd or to Graphite becomes an underscore, the dot too, and all that is no
+// printable ASCII.
+func appendClean(b []byte, value string) []byte {
+	const limit = 128 // bytes of a value; ids are no longer
+	for i := range min(len(value), limit) {
+		switch c := value[i]; {
+		case c <= ' ' || c >= 0x7f, strings.IndexByte(".:|@#,/\\{}*?\"';()[]<>", c) >= 0:
+			b = append(b, '_')
+		default:
+			b = append(b, c)
 		}
-		format := byte('f')
-		if a := math.Abs(m.Value); a >= 1e18 || a != 0 && a < 1e-12 {
-			format = 'e' // hundreds of zeros help nobody
-		}
-		return strconv.FormatFloat(m.Value+0, format, -1, 64), m.Value < 0, true
 	}
-	return "", false, false
+	return b
 }

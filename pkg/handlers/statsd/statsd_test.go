@@ -14,6 +14,9 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/redpoll/redpoll/pkg/check"
+	"github.com/redpoll/redpoll/pkg/handlers/internal/brace"
+	"github.com/redpoll/redpoll/pkg/handlers/internal/handlertest"
+	"github.com/redpoll/redpoll/pkg/handlers/internal/tools"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -46,7 +49,7 @@ func open(t *testing.T, settings map[string]any) *Handler {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := check.TypedHandler(Defaults(), New)(text)
+	h, err := check.TypedHandler(Defaults(), New(tools.Tools{}))(text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,22 +149,21 @@ func TestBatch(t *testing.T) {
 		lines += len(all)
 	}
 	h.Close()
-	if s := h.Stats(); s != (Stats{Sent: 3 * events}) || datagrams > 3*events*40/maxDatagram+2 {
-		t.Fatalf("Stats = %+v in %d datagrams, want %d sent in few", s, datagrams, 3*events)
+	if s := h.Stats(); s != (check.OutputStats{Sent: 2 * events, Capacity: maxQueue}) || datagrams > 3*events*40/maxDatagram+8 {
+		t.Fatalf("Stats = %+v in %d datagrams, want %d sent in few", s, datagrams, 2*events)
 	}
 }
 
-// TestFull: when the sender does not keep up, Process drops, counts and goes on.
-func TestFull(t *testing.T) {
+// TestFails: what the network refuses is counted.
+func TestFails(t *testing.T) {
 	t.Parallel()
-	h := open(t, nil)
-	h.once.Do(func() {}) // no sender
-	var failed bool
-	for range 2 * maxQueue {
-		failed = h.Process(t.Context(), event(check.Gauge(strings.Repeat("n", 1000), 1, ""))) != nil
+	h := open(t, map[string]any{"addr": "127.0.0.1:99999"})
+	if err := h.Process(t.Context(), handlertest.Event("web1")); err != nil {
+		t.Fatal(err)
 	}
-	if s := h.Stats(); !failed || len(h.queue) != maxQueue || s.Dropped != maxQueue-1 {
-		t.Fatalf("Stats = %+v, %d in the queue, want %d dropped", s, len(h.queue), maxQueue-1)
+	handlertest.Close(t, h)
+	if s := h.Stats(); s != (check.OutputStats{Failed: handlertest.Values, Capacity: maxQueue}) {
+		t.Fatalf("Stats = %+v, want all failed", s)
 	}
 }
 
@@ -184,12 +186,12 @@ func TestComesBack(t *testing.T) {
 	c.Close()
 	var s socket
 	defer s.close()
-	_ = s.write(addr, []byte("lost:1|g"), writeTime)
+	_ = s.write(t.Context(), addr, []byte("lost:1|g"))
 	if c, err = net.ListenPacket("udp", addr); err != nil {
 		t.Fatalf("the port was taken by another: %v", err)
 	}
 	defer c.Close()
-	if err := s.write(addr, []byte("seen:1|g"), writeTime); err != nil {
+	if err := s.write(t.Context(), addr, []byte("seen:1|g")); err != nil {
 		t.Fatal(err)
 	}
 	buf := make([]byte, 100)
@@ -208,7 +210,7 @@ func TestBadSettings(t *testing.T) {
 		`{"prefix":"{nope}"}`, `{"prefix":"{id.x}"}`, `{"prefix":"{labels}"}`, `{"prefix":"{meta.}"}`, `{"prefix":"a:b"}`,
 		`{"tags":{"a b":"x"}}`, `{"tags":{"a":"x,y"}}`, `{"tag":{}}`,
 	} {
-		if _, err := check.TypedHandler(Defaults(), New)(json.RawMessage(settings)); err == nil {
+		if _, err := check.TypedHandler(Defaults(), New(tools.Tools{}))(json.RawMessage(settings)); err == nil {
 			t.Errorf("settings %s = nil, want an error", settings)
 		}
 	}
@@ -219,16 +221,32 @@ func TestBadSettings(t *testing.T) {
 func FuzzLine(f *testing.F) {
 	f.Add("id", "a:1|c\nb:2|g", "{id}.{labels.site}")
 	f.Fuzz(func(t *testing.T, id, site, prefix string) {
-		tmpl, err := parseTemplate(prefix)
+		tmpl, err := brace.Parse(prefix, inName)
 		if err != nil {
 			return
 		}
-		b, _ := tmpl.appendTo(nil, &check.EventCheck{ID: id, Labels: map[string]string{"site": site}})
+		b, _ := tmpl.Append(nil, &check.EventCheck{ID: id, Labels: map[string]string{"site": site}}, appendClean)
 		l := line{prefix: b, suffix: []byte("|g")}
-		text, _ := l.gauge("n", "1", false)
-		s := strings.TrimSuffix(string(text), "\n")
+		m := check.Gauge("n", 1, "")
+		s := strings.TrimSuffix(string(l.metric(&m)), "\n")
 		if strings.Count(s, ":") != 1 || strings.Count(s, "|") != 1 || strings.ContainsAny(s, "\n@#") {
 			t.Fatalf("line = %q", s)
 		}
 	})
+}
+
+func BenchmarkProcess(b *testing.B) {
+	c, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer c.Close()
+	settings := Defaults()
+	settings.Addr = c.LocalAddr().String()
+	h, err := New(tools.Tools{})(settings)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer handlertest.Close(b, h)
+	handlertest.Bench(b, h)
 }

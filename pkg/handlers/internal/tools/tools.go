@@ -17,7 +17,8 @@ type Secrets interface {
 
 // Tools are a worker's tools.
 type Tools struct {
-	// Log is where the log handler writes; nil means text on standard error.
+	// Log is where the log handler writes, and outputs tell of trouble; nil means
+	// text on standard error.
 	Log *slog.Logger
 	// Secrets resolves references to secrets; nil means that there are none.
 	Secrets Secrets
@@ -33,4 +34,12 @@ func (t Tools) Secret(s check.Secret, target string) (string, error) {
 		return "", fmt.Errorf("secret %s: this worker has no directory of secrets (-secrets)", s.Name)
 	}
 	return t.Secrets.Lookup(s.Name, target)
+}
+
+// Named gives the log of an output: the type of the handler and where it sends.
+func (t Tools) Named(kind, target string) *slog.Logger {
+	if t.Log == nil {
+		return nil
+	}
+	return t.Log.With("type", kind, "target", target)
 }

@@ -1,0 +1,130 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/redpoll/redpoll/pkg/check"
+)
+
+// run sends until the Box is closed, and then what is left.
+func (b *Box) run(ctx context.Context) {
+	if b.cfg.End != nil {
+		defer b.cfg.End()
+	}
+	tick := time.NewTicker(b.cfg.Flush)
+	defer tick.Stop()
+	for open := true; open; {
+		select {
+		case <-b.wake:
+		case <-tick.C:
+		case <-b.stop:
+			open = false
+		}
+		p := b.take()
+		for all := (Batch{text: p.text, marks: p.marks}); all.Len() > 0; {
+			var head Batch
+			head, all = all.first(b.cfg.Batch, maxBatch)
+			b.deliver(ctx, head)
+		}
+		b.giveBack(p)
+	}
+}
+
+// deliver sends a batch until it is settled. Once the Box is closed there is one
+// more try, and none for a target that did not answer.
+func (b *Box) deliver(ctx context.Context, batch Batch) {
+	for pause := minPause; ; pause = min(2*pause, maxPause) {
+		last := b.stopping()
+		lost, err := b.try(ctx, batch)
+		if err == nil || errors.As(err, new(*check.PermanentError)) {
+			b.settle(batch, lost)
+			b.told.settled(err, lost)
+			return
+		}
+		b.told.trouble(err, batch.Values())
+		if last || ctx.Err() != nil {
+			b.settle(batch, batch.Values())
+			return
+		}
+		b.wait(pauseFor(pause, err))
+		b.countRetry()
+	}
+}
+
+// try sends a batch once.
+func (b *Box) try(ctx context.Context, batch Batch) (lost int, err error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, sendTime)
+	defer cancel()
+	return b.cfg.Send(ctx, batch)
+}
+
+func (b *Box) stopping() bool {
+	select {
+	case <-b.stop:
+		return true
+	default:
+		return false
+	}
+}
+
+// wait ends after d, or when the Box is closed.
+func (b *Box) wait(d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-b.stop:
+	}
+}
+
+// pauseFor is half to all of pause, or what the target asked for, within bounds.
+func pauseFor(pause time.Duration, err error) time.Duration {
+	var asked *check.RetryAfterError
+	if errors.As(err, &asked) {
+		return min(max(asked.After, minPause), maxPause)
+	}
+	return pause/2 + rand.N(pause/2)
+}
+
+// teller logs trouble: its beginning, then once a minute, and its end.
+type teller struct {
+	log  *slog.Logger
+	bad  bool
+	next time.Time // when there may be another line
+}
+
+const tellEvery = time.Minute
+
+// trouble tells of a batch that has to be sent again.
+func (t *teller) trouble(err error, values int) {
+	t.bad = true
+	t.warn("output does not get through", "values", values, "err", err)
+}
+
+// settled tells of a batch that got through; lost are the values that did not.
+func (t *teller) settled(err error, lost int) {
+	if lost > 0 {
+		t.warn("output is refused", "values", lost, "err", err)
+		return
+	}
+	if t.bad && t.log != nil {
+		t.log.Info("output gets through again")
+	}
+	t.bad = false
+}
+
+func (t *teller) warn(msg string, args ...any) {
+	now := time.Now()
+	if t.log == nil || now.Before(t.next) {
+		return
+	}
+	t.next = now.Add(tellEvery)
+	t.log.Warn(msg, args...)
+}
