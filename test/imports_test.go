@@ -45,11 +45,11 @@ var importRules = []importRule{
 	{"pkg/handlers/internal/...", []string{"pkg/check", "pkg/handlers/internal/..."}, nil},
 	{"pkg/handlers/...", []string{"pkg/check", "pkg/handlers/internal/..."}, nil},
 
-	{"pkg/queue/redisqueue", []string{"pkg/check"}, []string{"github.com/redis/go-redis/v9"}},
+	{"pkg/queue/redisqueue", []string{"pkg/check"}, []string{"github.com/redis/go-redis/v9/..."}},
 	{"pkg/scheduler", []string{"pkg/check"}, []string{"golang.org/x/sync/..."}},
 	{"pkg/worker", []string{"pkg/check"}, []string{"golang.org/x/sync/..."}},
 
-	{"internal/daemon", []string{"pkg/check"}, []string{"github.com/prometheus/client_golang/...", "github.com/goccy/go-yaml/..."}},
+	{"internal/daemon", []string{"pkg/check", "pkg/queue/redisqueue"}, []string{"github.com/prometheus/client_golang/...", "github.com/goccy/go-yaml/..."}},
 	{
 		"internal/cli",
 		[]string{"pkg/check", "pkg/queue/redisqueue", "pkg/commands", "pkg/handlers", "pkg/scheduler", "pkg/worker"},

@@ -47,6 +47,7 @@ func run(ctx context.Context, p *daemon.Process) error {
 	var s *scheduler.Scheduler
 	health := daemon.NewHealth(healthAge, func(context.Context) error { return s.Ready() })
 	s = scheduler.New(queue, scheduler.Config{Commands: commands.Builtin(), Log: log, Hooks: newMetrics(reg).hooks(health.Beat)})
+	common.WarnInClear(ctx, log)
 	return common.Serve(ctx, log, reg, health, func(ctx context.Context) error {
 		err := daemon.Await(ctx, log, health, func(ctx context.Context) (bool, error) {
 			return queue.Usable(ctx, *common.AllowEviction)

@@ -9,9 +9,6 @@ import (
 
 // connect makes the client of Redis. It does not connect yet.
 func connect(common *daemon.Common) (redis.UniversalClient, error) {
-	url, user, password, tls, err := common.Redis()
-	if err != nil {
-		return nil, err
-	}
-	return redisqueue.Open(url, redisqueue.Security{Username: user, Password: password, TLS: tls})
+	url, sec := common.Redis()
+	return redisqueue.Open(url, sec)
 }

@@ -46,6 +46,7 @@ func run(ctx context.Context, p *daemon.Process) error {
 	if len(cfg.Handlers) == 0 {
 		log.InfoContext(ctx, "no handlers: results go to the queue only; -handlers names some")
 	}
+	set.common.WarnInClear(ctx, log)
 	return set.common.Serve(ctx, log, reg, health, func(ctx context.Context) error {
 		err := daemon.Await(ctx, log, health, func(ctx context.Context) (bool, error) {
 			return queue.Usable(ctx, *set.common.AllowEviction)

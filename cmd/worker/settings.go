@@ -91,14 +91,13 @@ func readSettings(p *daemon.Process) (*settings, error) {
 
 // connect makes the client of Redis, which checks must not reach.
 func (s *settings) connect(set *daemon.Settings) {
-	url, user, password, tls, err := s.common.Redis()
-	if err == nil {
-		s.client, err = redisqueue.Open(url, redisqueue.Security{Username: user, Password: password, TLS: tls})
-	}
+	url, sec := s.common.Redis()
+	client, err := redisqueue.Open(url, sec)
 	if err != nil {
 		set.Fault("redis", "", err)
 		return
 	}
+	s.client = client
 	protect(s.client, s.tools.Guard)
 }
 

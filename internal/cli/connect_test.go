@@ -67,7 +67,7 @@ func TestTLS(t *testing.T) {
 		{"no password", []string{"--redis-ca", cert, "--redis-cert", cert, "--redis-key", key}, ExitUsage, "password"},
 		{"certificate without key", []string{"--redis-cert", cert}, ExitUsage, "one needs the other"},
 		{"no such file", []string{"--redis-ca", "missing"}, ExitUsage, "redis-ca"},
-		{"no certificate in it", []string{"--redis-ca", password}, ExitUsage, "holds no certificate"},
+		{"no certificate in it", []string{"--redis-ca", password}, ExitUsage, "there is no certificate in"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

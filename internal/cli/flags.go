@@ -28,6 +28,7 @@ type options struct {
 	password      string // from the environment only: a flag is seen by everybody
 	passwordFile  string
 	ca, cert, key string
+	serverName    string
 	prefix        string
 	zone          string // empty: not said
 	output        string
@@ -52,6 +53,7 @@ func (a *app) globalFlags(root *cobra.Command) {
 	f.StringVar(&a.opt.ca, "redis-ca", "", "`FILE` with the CA of Redis' certificate (REDPOLL_REDIS_CA)")
 	f.StringVar(&a.opt.cert, "redis-cert", "", "`FILE` with our certificate for Redis (REDPOLL_REDIS_CERT)")
 	f.StringVar(&a.opt.key, "redis-key", "", "`FILE` with the key of our certificate (REDPOLL_REDIS_KEY)")
+	f.StringVar(&a.opt.serverName, "redis-server-name", "", "`name` in Redis' certificate, when it is not the host of --redis (REDPOLL_REDIS_SERVER_NAME)")
 	f.StringVar(&a.opt.prefix, "prefix", "redpoll", "`prefix` of all Redis keys (REDPOLL_PREFIX)")
 	f.StringVar(&a.opt.zone, "zone", "", "`zone` to act on: default \"default\", lists take all (REDPOLL_ZONE)")
 	f.StringVarP(&a.opt.output, "output", "o", formatTable, "`format` of the data: table, json, jsonl, yaml or name (REDPOLL_OUTPUT)")
@@ -70,7 +72,8 @@ func (a *app) settings(cmd *cobra.Command) error {
 	}
 	for flag, into := range map[string]*string{
 		"redis-user": &a.opt.user, "redis-password": &a.opt.password, "redis-password-file": &a.opt.passwordFile, "redis-ca": &a.opt.ca, "redis-cert": &a.opt.cert, "redis-key": &a.opt.key,
-		"prefix": &a.opt.prefix, "zone": &a.opt.zone, "output": &a.opt.output,
+		"redis-server-name": &a.opt.serverName,
+		"prefix":            &a.opt.prefix, "zone": &a.opt.zone, "output": &a.opt.output,
 	} {
 		fromEnv(flag, "REDPOLL_"+strings.ToUpper(strings.ReplaceAll(flag, "-", "_")), into)
 	}

@@ -26,14 +26,14 @@ func (o *options) redisCLI(args []string) (line, note string) {
 	if o.user != "" {
 		words = append(words, "--user", o.user)
 	}
-	for _, file := range []struct{ option, path string }{{"--cacert", o.ca}, {"--cert", o.cert}, {"--key", o.key}} {
-		if file.path == "" {
+	for _, f := range []struct{ option, value string }{{"--cacert", o.ca}, {"--cert", o.cert}, {"--key", o.key}, {"--sni", o.serverName}} {
+		if f.value == "" {
 			continue
 		}
 		if !slices.Contains(words, "--tls") {
 			words = append(words, "--tls")
 		}
-		words = append(words, file.option, file.path)
+		words = append(words, f.option, f.value)
 	}
 	if o.password+o.passwordFile != "" {
 		note = passwordNote

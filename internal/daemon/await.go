@@ -21,7 +21,10 @@ func Await(ctx context.Context, log *slog.Logger, h *Health, try func(ctx contex
 	for wait := awaitFirst; ; wait = min(2*wait, awaitLong) {
 		h.Beat()
 		final, err := try(ctx)
-		if err == nil || final {
+		if err == nil {
+			return nil
+		}
+		if err = explained(err); final {
 			return err
 		}
 		if ctx.Err() != nil {

@@ -21,7 +21,6 @@ type Common struct {
 	// Pprof is a loopback address for profiles; empty: nowhere.
 	Pprof *string
 
-	name                string // of the program
 	redis               redisSettings
 	logLevel, logFormat *string
 }
@@ -30,7 +29,6 @@ type Common struct {
 // of -listen.
 func NewCommon(s *Settings, listen string) *Common {
 	return &Common{
-		name:          s.p.Name,
 		redis:         newRedisSettings(s),
 		Prefix:        s.String("prefix", "redpoll", "NAME", "what the name of every key begins with", keyPrefix),
 		AllowEviction: s.Bool("allow-eviction", "use a Redis whose maxmemory-policy may evict keys, and with them checks"),

@@ -1,67 +1,63 @@
 package daemon
 
 import (
-	"crypto/tls"
-	"crypto/x509"
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
+
+	"github.com/redpoll/redpoll/pkg/queue/redisqueue"
 )
 
 // redisSettings say how Redis is reached.
 type redisSettings struct {
+	set                 *Settings
 	url, user, password *string
 	ca, cert, key       *string
+	serverName          *string
 }
 
 func newRedisSettings(s *Settings) redisSettings {
 	return redisSettings{
+		set: s,
 		url: s.Secret("redis", "redis://127.0.0.1:6379/0", "URL",
 			"where Redis is: redis://, rediss:// (TLS), unix://, redis+cluster://, redis+sentinel://", hasScheme),
 		user: s.String("redis-user", "", "NAME", "user of Redis, when it does not stand in -redis"),
 		password: s.Secret("redis-password", "", "TEXT",
 			"password of Redis, when it does not stand in -redis; best given by its file variable"),
-		ca:   s.String("redis-ca", "", "FILE", "certificates that sign that of Redis; empty: those of the system", readable),
-		cert: s.String("redis-cert", "", "FILE", "certificate to show to Redis", readable),
-		key:  s.String("redis-key", "", "FILE", "private key of -redis-cert", readable),
+		ca:         s.String("redis-ca", "", "FILE", "certificates that sign that of Redis; empty: those of the system", readable),
+		cert:       s.String("redis-cert", "", "FILE", "certificate to show to Redis", readable),
+		key:        s.String("redis-key", "", "FILE", "private key of -redis-cert", readable),
+		serverName: s.String("redis-server-name", "", "NAME", "name in the certificate of Redis, when it is not the host of -redis"),
 	}
 }
 
-// Redis tells how Redis is reached. User and password are empty where those of
-// the URL hold; the TLS config is nil unless a file for it is set. Never log
-// any of it. A fault of the files is a *SettingsError.
-func (c *Common) Redis() (url, user, password string, conf *tls.Config, err error) {
+// Redis tells how Redis is reached, after Settings.Parse. Never log any of it.
+func (c *Common) Redis() (url string, sec redisqueue.Security) {
 	r := c.redis
-	if conf, err = r.tls(); err != nil {
-		return "", "", "", nil, &SettingsError{Name: c.name, Faults: []string{err.Error()}}
+	return *r.url, redisqueue.Security{
+		Username: *r.user, Password: *r.password, PasswordFile: r.set.FileOf("redis-password"),
+		CAFile: *r.ca, CertFile: *r.cert, KeyFile: *r.key, ServerName: *r.serverName,
 	}
-	return *r.url, *r.user, *r.password, conf, nil
 }
 
-func (r redisSettings) tls() (*tls.Config, error) {
-	if *r.ca == "" && *r.cert == "" && *r.key == "" {
-		return nil, nil
+// WarnInClear tells in the log when what is said to Redis crosses a network
+// unguarded.
+func (c *Common) WarnInClear(ctx context.Context, log *slog.Logger) {
+	if url, sec := c.Redis(); redisqueue.InClear(url, sec) {
+		log.WarnContext(ctx, "passwords and checks go to redis in clear text: who reads or changes them on the way rules the fleet",
+			"fix", "rediss:// in -redis, and -redis-ca")
 	}
-	conf := &tls.Config{MinVersion: tls.VersionTLS12}
-	if *r.ca != "" {
-		pem, err := os.ReadFile(*r.ca)
-		if err != nil {
-			return nil, fmt.Errorf("-redis-ca %q: %w", *r.ca, err)
-		}
-		conf.RootCAs = x509.NewCertPool()
-		if !conf.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("-redis-ca %q: there is no certificate in it", *r.ca)
-		}
+}
+
+// explained adds what to do about it to an error of the connection to Redis.
+func explained(err error) error {
+	if hint := redisqueue.Explain(err); hint != "" {
+		return fmt.Errorf("%w; %s", err, hint)
 	}
-	if *r.cert != "" || *r.key != "" {
-		pair, err := tls.LoadX509KeyPair(*r.cert, *r.key)
-		if err != nil {
-			return nil, fmt.Errorf("-redis-cert %q, -redis-key %q: %w", *r.cert, *r.key, err)
-		}
-		conf.Certificates = []tls.Certificate{pair}
-	}
-	return conf, nil
+	return err
 }
 
 func hasScheme(v string) error {

@@ -46,6 +46,7 @@ type setting struct {
 	name, unit, usage, def string
 	secret, boolean        bool
 	flag                   *string // as given in the arguments
+	file                   string  // that the value was read from, if it was
 	set                    func(text string) error
 }
 
@@ -160,6 +161,9 @@ func (s *Settings) List(name, def, unit, usage string, rules ...Rule[[]string]) 
 	return add(s, &setting{name: name, unit: unit + ",...", usage: usage, def: def}, first, split, rules)
 }
 
+// FileOf names the file that a secret was read from; empty: it was not.
+func (s *Settings) FileOf(name string) string { return s.byName[name].file }
+
 // AtLeast is the rule for numbers and durations that have a lower bound.
 func AtLeast[T int | float64 | time.Duration](low T) Rule[T] {
 	return func(v T) error {
@@ -251,5 +255,6 @@ func (s *Settings) value(st *setting) (from, text string, ok bool) {
 		s.faults = append(s.faults, fmt.Sprintf("%s_FILE %q: %v", st.env(), path, err))
 		return "", "", false
 	}
+	st.file = path
 	return st.env() + "_FILE", strings.TrimRight(string(data), "\r\n"), true
 }

@@ -2,19 +2,17 @@ package daemon
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
+	"context"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
-	"math/big"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/redpoll/redpoll/pkg/queue/redisqueue"
 )
 
 // process makes a Process with the given environment, a list of key, value.
@@ -114,9 +112,10 @@ func TestSecretFile(t *testing.T) {
 	if err := s.Parse(); err != nil {
 		t.Fatal(err)
 	}
-	url, _, password, conf, err := c.Redis()
-	if err != nil || url != "redis://127.0.0.1:6379/0" || password != "a b" || conf != nil || *name != "n" {
-		t.Errorf("Redis() = %q, %q, %v, %v, name %q", url, password, conf, err, *name)
+	url, sec := c.Redis()
+	want := redisqueue.Security{Password: "a b", PasswordFile: path}
+	if url != "redis://127.0.0.1:6379/0" || sec != want || *name != "n" {
+		t.Errorf("Redis() = %q, %+v, name %q, want %+v", url, sec, *name, want)
 	}
 	p, _ = process(nil, "REDPOLL_REDIS_FILE", path+"-missing")
 	s = NewSettings(p, "tests")
@@ -126,60 +125,53 @@ func TestSecretFile(t *testing.T) {
 	}
 }
 
-func TestRedisTLS(t *testing.T) {
+func TestRedisSecurity(t *testing.T) {
 	t.Parallel()
-	pair, empty := certificate(t)
-	for _, tt := range []struct {
-		args []string
-		want string // in the error
-	}{
-		{[]string{"-redis-ca=" + pair, "-redis-cert=" + pair, "-redis-key=" + pair}, ""},
-		{[]string{"-redis-cert=" + pair}, "-redis-key"},
-		{[]string{"-redis-ca=" + empty}, "no certificate"},
-	} {
-		p, _ := process(tt.args)
+	path := filepath.Join(t.TempDir(), "pem")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p, _ := process([]string{"-redis-user=kim", "-redis-password=p", "-redis-ca=" + path, "-redis-cert=" + path, "-redis-key=" + path, "-redis-server-name=n"},
+		"REDPOLL_REDIS_PASSWORD_FILE", path+"-unread")
+	s := NewSettings(p, "tests")
+	c := NewCommon(s, "")
+	if err := s.Parse(); err != nil {
+		t.Fatal(err)
+	}
+	want := redisqueue.Security{Username: "kim", Password: "p", CAFile: path, CertFile: path, KeyFile: path, ServerName: "n"}
+	if _, sec := c.Redis(); sec != want {
+		t.Errorf("Redis() = %+v, want %+v", sec, want)
+	}
+	p, _ = process([]string{"-redis-ca=" + path + "-missing"})
+	s = NewSettings(p, "tests")
+	NewCommon(s, "")
+	if err := s.Parse(); err == nil || !strings.Contains(err.Error(), "-redis-ca") {
+		t.Errorf("Parse() with a missing file = %v, want a fault", err)
+	}
+}
+
+// What is wrong with the way to Redis is told with what to do about it.
+func TestWarnings(t *testing.T) {
+	t.Parallel()
+	for url, want := range map[string]bool{"redis://10.0.0.1:1": true, "rediss://10.0.0.1:1": false, "redis://127.0.0.1:1": false} {
+		var log strings.Builder
+		p, _ := process([]string{"-redis", url})
 		s := NewSettings(p, "tests")
 		c := NewCommon(s, "")
 		if err := s.Parse(); err != nil {
 			t.Fatal(err)
 		}
-		_, _, _, conf, err := c.Redis()
-		if tt.want == "" {
-			if err != nil || conf.RootCAs == nil || len(conf.Certificates) != 1 || conf.MinVersion != tls.VersionTLS12 {
-				t.Errorf("Redis(%v) = %+v, %v", tt.args, conf, err)
-			}
-			continue
-		}
-		if err == nil || !strings.Contains(err.Error(), tt.want) || !errors.As(err, new(*SettingsError)) {
-			t.Errorf("Redis(%v) = %v, want a SettingsError with %q", tt.args, err, tt.want)
+		c.WarnInClear(t.Context(), c.Logger(&log))
+		if got := strings.Contains(log.String(), "clear text"); got != want {
+			t.Errorf("%s: warned %v, want %v: %s", url, got, want, log.String())
 		}
 	}
-}
-
-// certificate makes a file with a certificate and its key, and one with
-// neither.
-func certificate(t *testing.T) (pair, empty string) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
+	err := Await(t.Context(), slog.New(slog.DiscardHandler), NewHealth(time.Second, nil), func(context.Context) (bool, error) {
+		return true, x509.UnknownAuthorityError{}
+	})
+	if err == nil || !strings.Contains(err.Error(), "redis-ca") {
+		t.Errorf("Await() = %v, want what to do about it", err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
-		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})...)
-	pair, empty = filepath.Join(t.TempDir(), "pair.pem"), filepath.Join(t.TempDir(), "empty.pem")
-	if err := errors.Join(os.WriteFile(pair, text, 0o600), os.WriteFile(empty, nil, 0o600)); err != nil {
-		t.Fatal(err)
-	}
-	return pair, empty
 }
 
 func TestHelp(t *testing.T) {

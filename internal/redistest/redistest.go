@@ -4,6 +4,7 @@ package redistest
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"os"
@@ -43,6 +44,8 @@ func Mini(t testing.TB) *redis.Client {
 type Server struct {
 	Port int
 	Dir  string
+	// TLS is how clients connect; nil: without TLS.
+	TLS  *tls.Config
 	args []string
 	cmd  *exec.Cmd
 	// ended is closed when the process is.
@@ -55,33 +58,49 @@ type Server struct {
 // REDPOLL_TEST_REDIS is "required".
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
+	need(t)
+	s := &Server{Dir: t.TempDir(), args: args}
+	s.start(t)
+	return s
+}
+
+// need skips the test, or fails it, where the program is missing.
+func need(t testing.TB) {
+	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		if os.Getenv("REDPOLL_TEST_REDIS") == "required" {
 			t.Fatal("redis-server is not installed, and REDPOLL_TEST_REDIS says that it is required")
 		}
 		t.Skip("SKIPPED: redis-server is not installed; apt-get install redis-server")
 	}
-	s := &Server{Dir: t.TempDir(), args: args}
+}
+
+// start tries free ports until the server runs.
+func (s *Server) start(t testing.TB) {
+	t.Helper()
 	t.Cleanup(func() { s.Kill() })
 	for range 5 { // another process may take the free port first
 		s.Port = FreePort(t)
 		if s.Run(t) == nil {
-			return s
+			return
 		}
 	}
 	out, _ := os.ReadFile(filepath.Join(s.Dir, "redis.log"))
 	t.Fatalf("redis-server did not start: %s", out)
-	return nil
 }
 
 // Run starts the process, again after Kill, with the same port and directory,
 // and waits until it answers.
 func (s *Server) Run(t testing.TB) error {
 	t.Helper()
-	args := append([]string{
-		"--port", strconv.Itoa(s.Port), "--bind", "127.0.0.1", "--dir", s.Dir, "--save", "",
+	port := []string{"--port", strconv.Itoa(s.Port)}
+	if s.TLS != nil {
+		port = []string{"--port", "0", "--tls-port", strconv.Itoa(s.Port)}
+	}
+	args := append(append(port,
+		"--bind", "127.0.0.1", "--dir", s.Dir, "--save", "",
 		"--logfile", filepath.Join(s.Dir, "redis.log"), "--daemonize", "no",
-	}, s.args...)
+	), s.args...)
 	s.cmd = exec.Command("redis-server", args...)
 	if err := s.cmd.Start(); err != nil {
 		return fmt.Errorf("start redis-server: %w", err)
@@ -92,7 +111,7 @@ func (s *Server) Run(t testing.TB) error {
 		_ = cmd.Wait()
 		close(ended)
 	}(s.cmd)
-	c := redis.NewClient(&redis.Options{Addr: s.Addr(), MaxRetries: -1, DialTimeout: time.Second, DisableIdentity: true})
+	c := redis.NewClient(&redis.Options{Addr: s.Addr(), MaxRetries: -1, DialTimeout: time.Second, DisableIdentity: true, TLSConfig: s.TLS})
 	defer c.Close()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
@@ -127,12 +146,17 @@ func (s *Server) Pid() int { return s.cmd.Process.Pid }
 func (s *Server) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port)) }
 
 // URL is the address as -redis takes it.
-func (s *Server) URL() string { return "redis://" + s.Addr() + "/0" }
+func (s *Server) URL() string {
+	if s.TLS != nil {
+		return "rediss://" + s.Addr() + "/0"
+	}
+	return "redis://" + s.Addr() + "/0"
+}
 
 // Client connects to the server; it is closed with the test.
 func (s *Server) Client(t testing.TB) *redis.Client {
 	t.Helper()
-	c := redis.NewClient(&redis.Options{Addr: s.Addr(), DisableIdentity: true})
+	c := redis.NewClient(&redis.Options{Addr: s.Addr(), DisableIdentity: true, TLSConfig: s.TLS})
 	t.Cleanup(func() { _ = c.Close() })
 	return c
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -27,6 +28,8 @@ type fleet struct {
 	redis  *redistest.Server
 	client *redis.Client
 	target *target
+	// reach gives the flags by which a program reaches Redis.
+	reach func(program string) []string
 
 	mu      sync.Mutex // guards the rest
 	procs   []*proc
@@ -41,21 +44,43 @@ type fleet struct {
 // newFleet starts a Redis of its own. It must be called from the test itself.
 func newFleet(t testing.TB) *fleet {
 	t.Helper()
+	notShort(t)
+	return newFleetOn(t, redistest.Start(t, "--appendonly", "yes", "--appendfsync", "everysec"))
+}
+
+// notShort skips a test that takes long where that was asked for.
+func notShort(t testing.TB) {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("SKIPPED: system tests take minutes, and -short was asked for")
 	}
 	binary(t, "redpoll")
-	s := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "everysec")
-	return &fleet{
+}
+
+// newFleetOn is newFleet with a Redis that is there.
+func newFleetOn(t testing.TB, s *redistest.Server) *fleet {
+	t.Helper()
+	f := &fleet{
 		TB: t, redis: s, client: s.Client(t), target: serveTarget(t),
 		checks: map[string]time.Duration{}, results: map[string][]check.Event{}, cursor: "0-0",
 		pardoned: map[string]bool{},
 	}
+	f.reach = func(program string) []string {
+		switch program {
+		case "redis-cli":
+			return []string{"-p", strconv.Itoa(s.Port)}
+		case "redpoll":
+			return []string{"--redis", s.URL()}
+		}
+		return []string{"-redis", s.URL()}
+	}
+	return f
 }
 
 func (f *fleet) start(name, program string, args ...string) *proc {
 	f.Helper()
-	return f.enlist(start(f, name, append([]string{binary(f, program), "-redis", f.redis.URL(), "-listen", "127.0.0.1:0"}, args...)...))
+	words := append([]string{binary(f, program), "-listen", "127.0.0.1:0"}, f.reach(program)...)
+	return f.enlist(start(f, name, append(words, args...)...))
 }
 
 func (f *fleet) enlist(p *proc) *proc {
@@ -167,13 +192,13 @@ func (f *fleet) run(stdin, program string, args ...string) (string, int) {
 // redpoll runs the CLI.
 func (f *fleet) redpoll(args ...string) (string, int) {
 	f.Helper()
-	return f.run("", binary(f, "redpoll"), append([]string{"--redis", f.redis.URL()}, args...)...)
+	return f.run("", binary(f, "redpoll"), append(f.reach("redpoll"), args...)...)
 }
 
 // cli runs redis-cli with the words of one command.
 func (f *fleet) cli(words ...string) string {
 	f.Helper()
-	out, code := f.run("", "redis-cli", append([]string{"-e", "-p", fmt.Sprint(f.redis.Port)}, words...)...)
+	out, code := f.run("", "redis-cli", append(append(f.reach("redis-cli"), "-e"), words...)...)
 	if code != 0 {
 		f.Fatalf("redis-cli %q: %s", words, out)
 	}
@@ -184,7 +209,7 @@ func (f *fleet) cli(words ...string) string {
 // answers.
 func (f *fleet) lines(commands ...string) []string {
 	f.Helper()
-	out, code := f.run(strings.Join(commands, "\n")+"\n", "redis-cli", "-p", fmt.Sprint(f.redis.Port))
+	out, code := f.run(strings.Join(commands, "\n")+"\n", "redis-cli", f.reach("redis-cli")...)
 	if code != 0 {
 		f.Fatalf("redis-cli: %s", out)
 	}

@@ -9,15 +9,8 @@ import (
 	"strings"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
 )
-
-// Security is what a connection needs beyond its URL; the zero value is none.
-type Security struct {
-	// Username and Password win over those of the URL.
-	Username, Password string
-	// TLS is used for rediss URLs and, when set, for all others but unix.
-	TLS *tls.Config
-}
 
 // Open makes a client of a URL; it does not connect yet. The schemes are
 //
@@ -27,8 +20,12 @@ type Security struct {
 //	redis+cluster://host:port,host:port       Redis Cluster (rediss+cluster: TLS)
 //	redis+sentinel://host:port,host:port/master/db   Sentinel (rediss+sentinel: TLS)
 //
-// Errors never contain the password.
+// A host is taken by its word: over TLS its certificate must be for the host
+// of the URL, or for Security.ServerName. Errors never contain the password.
 func Open(rawURL string, sec Security) (redis.UniversalClient, error) {
+	if err := sec.check(); err != nil {
+		return nil, err
+	}
 	scheme, rest, ok := strings.Cut(rawURL, "://")
 	if !ok {
 		return nil, errors.New("redis url: want redis://, rediss://, unix://, redis+cluster:// or redis+sentinel:// and an address")
@@ -48,8 +45,11 @@ func Open(rawURL string, sec Security) (redis.UniversalClient, error) {
 	if err != nil {
 		return nil, err
 	}
-	if sec.TLS != nil {
-		o.TLSConfig = sec.TLS
+	if sec.wantsTLS() {
+		o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	if o.TLSConfig != nil {
+		o.Dialer = sec.dialer(dialTimeout)
 	}
 	if sec.Username != "" {
 		o.Username = sec.Username
@@ -57,7 +57,10 @@ func Open(rawURL string, sec Security) (redis.UniversalClient, error) {
 	if sec.Password != "" {
 		o.Password = sec.Password
 	}
+	o.CredentialsProviderContext = sec.credentials(o.Username)
 	o.DisableIdentity = true
+	o.MaintNotificationsConfig = noNotices()
+	o.DialerRetries = 1            // commands are repeated
 	o.ContextTimeoutEnabled = true // a Redis that hangs holds up nobody for longer than he has time
 	if o.MasterName != "" {
 		return redis.NewFailoverClient(o.Failover()), nil
@@ -65,15 +68,33 @@ func Open(rawURL string, sec Security) (redis.UniversalClient, error) {
 	return redis.NewClusterClient(o.Cluster()), nil
 }
 
+// noNotices keeps the client from asking for notices that Redis does not know
+// and users have no right to.
+func noNotices() *maintnotifications.Config {
+	return &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+}
+
 func openSingle(rawURL string, sec Security) (redis.UniversalClient, error) {
 	o, err := redis.ParseURL(rawURL)
 	if err != nil {
 		return nil, errors.New("redis url: " + withoutURL(err))
 	}
+	if o.TLSConfig != nil && o.TLSConfig.InsecureSkipVerify {
+		return nil, errors.New("redis url: skip_verify: certificates are always verified; redis-ca names the file of those that sign them")
+	}
 	o.DisableIdentity = true
+	o.MaintNotificationsConfig = noNotices()
+	o.DialerRetries = 1
 	o.ContextTimeoutEnabled = true
-	if sec.TLS != nil && o.Network != "unix" {
-		o.TLSConfig = sec.TLS
+	if sec.wantsTLS() && o.Network != "unix" {
+		o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	if o.TLSConfig != nil {
+		timeout := dialTimeout
+		if o.DialTimeout > 0 {
+			timeout = o.DialTimeout
+		}
+		o.Dialer = sec.dialer(timeout)
 	}
 	if sec.Username != "" {
 		o.Username = sec.Username
@@ -81,6 +102,7 @@ func openSingle(rawURL string, sec Security) (redis.UniversalClient, error) {
 	if sec.Password != "" {
 		o.Password = sec.Password
 	}
+	o.CredentialsProviderContext = sec.credentials(o.Username)
 	return redis.NewClient(o), nil
 }
 

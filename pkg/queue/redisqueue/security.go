@@ -1,0 +1,174 @@
+package redisqueue
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+)
+
+// dialTimeout is how long a connection may take to be made, TLS included.
+const dialTimeout = 5 * time.Second
+
+// maxCredential bounds what is read of a password's or certificate's file.
+const maxCredential = 1 << 20
+
+// errSilent: Redis takes the beginning of a handshake for half a command.
+var errSilent = errors.New("no answer to the handshake")
+
+// Security is what a connection needs beyond its URL; the zero value is none.
+// Files are read anew for each connection, so that passwords and certificates
+// can be replaced while a program runs.
+type Security struct {
+	// Username and Password win over those of the URL.
+	Username, Password string
+	// PasswordFile holds the password, and wins over Password. Line breaks at
+	// its end are cut off.
+	PasswordFile string
+	// CAFile holds the certificates that sign that of the server; empty: those
+	// of the system do.
+	CAFile string
+	// CertFile and KeyFile hold what is shown to a server that asks for it.
+	CertFile, KeyFile string
+	// ServerName is the name in the server's certificate; empty: the host that
+	// is connected to.
+	ServerName string
+	// TLS is what the files are put into. It may be nil.
+	TLS *tls.Config
+}
+
+// wantsTLS tells that TLS is used also where the URL does not ask for it.
+func (s Security) wantsTLS() bool {
+	return s.TLS != nil || s.CAFile != "" || s.CertFile != "" || s.KeyFile != "" || s.ServerName != ""
+}
+
+// check reads all files once and gives every fault at once.
+func (s Security) check() error {
+	_, errTLS := s.config()
+	_, errPassword := s.password()
+	return errors.Join(errTLS, errPassword)
+}
+
+// config makes the settings of one connection.
+func (s Security) config() (*tls.Config, error) {
+	conf := &tls.Config{}
+	if s.TLS != nil {
+		conf = s.TLS.Clone()
+	}
+	conf.MinVersion = max(conf.MinVersion, tls.VersionTLS12)
+	if s.ServerName != "" {
+		conf.ServerName = s.ServerName
+	}
+	var errs []error
+	if s.CAFile != "" {
+		text, err := readBounded(s.CAFile)
+		conf.RootCAs = x509.NewCertPool()
+		switch {
+		case err != nil:
+			errs = append(errs, fmt.Errorf("redis-ca: %w", err))
+		case !conf.RootCAs.AppendCertsFromPEM(text):
+			errs = append(errs, fmt.Errorf("redis-ca: there is no certificate in %s", s.CAFile))
+		}
+	}
+	switch {
+	case (s.CertFile == "") != (s.KeyFile == ""):
+		errs = append(errs, errors.New("redis-cert and redis-key: one needs the other"))
+	case s.CertFile != "":
+		pair, err := tls.LoadX509KeyPair(s.CertFile, s.KeyFile)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("redis-cert %s, redis-key %s: %w", s.CertFile, s.KeyFile, err))
+		}
+		conf.Certificates = []tls.Certificate{pair}
+	}
+	return conf, errors.Join(errs...)
+}
+
+// dialer connects over TLS.
+func (s Security) dialer(timeout time.Duration) func(ctx context.Context, network, addr string) (net.Conn, error) {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		ctx, cancel := context.WithTimeout(ctx, timeout)
+		defer cancel()
+		conf, err := s.config()
+		if err != nil {
+			return nil, err
+		}
+		if conf.ServerName == "" {
+			conf.ServerName, _, _ = net.SplitHostPort(addr)
+		}
+		raw, err := new(net.Dialer).DialContext(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		conn := tls.Client(raw, conf)
+		if err := conn.HandshakeContext(ctx); err != nil {
+			_ = raw.Close() // it was never used
+			if ctx.Err() != nil {
+				err = fmt.Errorf("%w: %w", errSilent, ctx.Err())
+			}
+			return nil, fmt.Errorf("TLS with redis at %s: %w", addr, err)
+		}
+		return conn, nil
+	}
+}
+
+// credentials gives user and password for each new connection; nil when they
+// do not change.
+func (s Security) credentials(user string) func(context.Context) (string, string, error) {
+	if s.PasswordFile == "" {
+		return nil
+	}
+	return func(context.Context) (string, string, error) {
+		password, err := s.password()
+		return user, password, err
+	}
+}
+
+func (s Security) password() (string, error) {
+	if s.PasswordFile == "" {
+		return s.Password, nil
+	}
+	text, err := readBounded(s.PasswordFile)
+	if err != nil {
+		return "", fmt.Errorf("redis-password-file: %w", err)
+	}
+	return strings.TrimRight(string(text), "\r\n"), nil
+}
+
+func readBounded(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > maxCredential {
+		return nil, fmt.Errorf("%s has %d bytes, want at most %d", path, info.Size(), maxCredential)
+	}
+	return os.ReadFile(path)
+}
+
+// InClear tells whether passwords and checks would cross a network unguarded:
+// the URL names a host other than this one, and no TLS.
+func InClear(rawURL string, sec Security) bool {
+	scheme, rest, _ := strings.Cut(rawURL, "://")
+	if scheme == "unix" || strings.HasPrefix(scheme, "rediss") || sec.wantsTLS() {
+		return false
+	}
+	hosts, _, _ := strings.Cut(rest[strings.LastIndex(rest, "@")+1:], "/")
+	hosts, _, _ = strings.Cut(hosts, "?")
+	for host := range strings.SplitSeq(hosts, ",") {
+		host = strings.TrimSpace(host)
+		if name, _, err := net.SplitHostPort(host); err == nil {
+			host = name
+		}
+		host = strings.Trim(host, "[]")
+		if ip, err := netip.ParseAddr(host); host != "" && host != "localhost" && (err != nil || !ip.Unmap().IsLoopback()) {
+			return true
+		}
+	}
+	return false
+}
