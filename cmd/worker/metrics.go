@@ -106,4 +106,13 @@ func registerSlots(reg prometheus.Registerer, w *worker.Worker) {
 			ConstLabels: prometheus.Labels{"state": state},
 		}, func() float64 { return float64(pick(w.Slots())) }))
 	}
+	for reason, pick := range map[string]func(target, slow int) int{
+		"target": func(target, _ int) int { return target },
+		"slow":   func(_, slow int) int { return slow },
+	} {
+		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "redpoll_waiting_runs", Help: "Leased runs that wait without a slot: for others of their target (-per-target), or of slow checks (-slow-slots), to end.",
+			ConstLabels: prometheus.Labels{"limit": reason},
+		}, func() float64 { return float64(pick(w.Waiting())) }))
+	}
 }

@@ -10,19 +10,23 @@ import (
 	"github.com/redpoll/redpoll/pkg/worker"
 )
 
-// observeSettings are those of traces.
+// observeSettings are those of traces and of limits.
 type observeSettings struct {
-	sample *float64
+	sample               *float64
+	perTarget, slowSlots *int
 }
 
 func newObserveSettings(set *daemon.Settings) observeSettings {
 	return observeSettings{
 		sample: set.Float("trace-sample", check.DefaultTraceSample, "share", "the share of ordinary runs that are traced, as late runs and results that are not OK always are; 0: none",
 			daemon.AtLeast(0.0), daemon.AtMost(1.0)),
+		perTarget: set.Int("per-target", 0, "checks", "how many checks of one target this worker runs at once; 0: any number", daemon.AtLeast(0)),
+		slowSlots: set.Int("slow-slots", 0, "checks", "how many slots checks may hold whose latest run took a second or longer; 0: three quarters", daemon.AtLeast(0)),
 	}
 }
 
 func (o observeSettings) into(cfg *worker.Config) {
+	cfg.PerTarget, cfg.SlowSlots = *o.perTarget, *o.slowSlots
 	cfg.TraceSample = *o.sample
 	if cfg.TraceSample == 0 {
 		cfg.TraceSample = -1 // none, not the default

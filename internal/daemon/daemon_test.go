@@ -244,28 +244,58 @@ func TestPaceCollector(t *testing.T) { // not parallel: the pace holds for the p
 	}
 }
 
+func TestMemoryLimit(t *testing.T) {
+	t.Parallel()
+	const own, none1 = "/proc/self/cgroup", "9223372036854771712\n"
+	for _, tt := range []struct {
+		name  string
+		files map[string]string
+		want  int64
+	}{
+		{"no cgroups", nil, 0},
+		{"a container, version 2", map[string]string{own: "0::/\n", "/sys/fs/cgroup/memory.max": "10000000000\n"}, 10000000000},
+		{"the same without /proc", map[string]string{"/sys/fs/cgroup/memory.max": "10000000000\n"}, 10000000000},
+		{"no limit, version 2", map[string]string{own: "0::/\n", "/sys/fs/cgroup/memory.max": "max\n"}, 0},
+		{"no limit, version 1", map[string]string{own: "4:memory:/\n", "/sys/fs/cgroup/memory/memory.limit_in_bytes": none1}, 0},
+		{"a container, version 1", map[string]string{
+			own: "9:name=systemd:/\n5:cpu,memory:/kubepods/pod1/c1\n0::/\n", "/sys/fs/cgroup/memory/memory.limit_in_bytes": "512000000\n",
+		}, 512000000},
+		{"a service", map[string]string{
+			own: "0::/system.slice/worker.service\n", "/sys/fs/cgroup/system.slice/worker.service/memory.max": "300\n",
+			"/sys/fs/cgroup/system.slice/memory.max": "max\n",
+		}, 300},
+		{"high below max", map[string]string{
+			own: "0::/a\n", "/sys/fs/cgroup/a/memory.max": "300\n", "/sys/fs/cgroup/a/memory.high": "200\n",
+		}, 200},
+		{"the group above has less", map[string]string{
+			own: "4:memory:/pod/c\n", "/sys/fs/cgroup/memory/pod/c/memory.limit_in_bytes": none1,
+			"/sys/fs/cgroup/memory/pod/memory.limit_in_bytes": "700\n", "/sys/fs/cgroup/memory/memory.limit_in_bytes": "900\n",
+		}, 700},
+		{"junk", map[string]string{own: "x\n4:memory:../..\n", "/sys/fs/cgroup/memory/memory.limit_in_bytes": "much\n"}, 0},
+	} {
+		read := func(path string) ([]byte, error) {
+			if text, ok := tt.files[path]; ok {
+				return []byte(text), nil
+			}
+			return nil, fs.ErrNotExist
+		}
+		if got := memoryLimit(read); got != tt.want {
+			t.Errorf("%s: memoryLimit() = %d, want %d", tt.name, got, tt.want)
+		}
+	}
+}
+
 func TestLimitMemory(t *testing.T) { // not parallel: a limit holds for the process
-	var files map[string]string
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(-1))
 	read := func(path string) ([]byte, error) {
-		if text, ok := files[path]; ok {
-			return []byte(text), nil
+		if path == "/sys/fs/cgroup/memory.max" {
+			return []byte("10000000000\n"), nil
 		}
 		return nil, fs.ErrNotExist
 	}
 	unset := func(string) (string, bool) { return "", false }
-	for _, tt := range []struct {
-		files map[string]string
-		want  int64
-	}{
-		{nil, 0},
-		{map[string]string{memoryMax[0]: "max\n"}, 0},
-		{map[string]string{memoryMax[0]: "10000000000\n"}, 9000000000},
-		{map[string]string{memoryMax[1]: "9223372036854771712\n"}, 0},
-	} {
-		files = tt.files
-		if got := limitMemory(unset, read); got != tt.want {
-			t.Errorf("limitMemory(%v) = %d, want %d", tt.files, got, tt.want)
-		}
+	if got := limitMemory(unset, read); got != 9000000000 || debug.SetMemoryLimit(-1) != got {
+		t.Errorf("limitMemory() = %d and the runtime has %d, want nine tenths of the container's memory", got, debug.SetMemoryLimit(-1))
 	}
 	set := func(string) (string, bool) { return "1GiB", true }
 	if got := limitMemory(set, read); got != 0 {

@@ -24,6 +24,14 @@ type Command interface {
 	Run(ctx context.Context, run Run) (Result, error)
 }
 
+// Targeted is a Command that knows which host it measures.
+type Targeted interface {
+	Command
+	// Target is the host's name or address as the params write it; empty when
+	// they name none. Workers bound how many checks of one target run at once.
+	Target() string
+}
+
 // CommandFunc is a function that is a Command.
 type CommandFunc func(ctx context.Context, run Run) (Result, error)
 

@@ -12,19 +12,34 @@ import (
 // is not live.
 const beatEvery = 3 * time.Second
 
-// enter learns the lanes of the zones; false when ctx ended first. Schedulers
-// enter a zone into the list of zones when they hear of it in a heartbeat.
+// enterEvery is after how many beats the zones are entered again: somebody may
+// have lost them.
+const enterEvery = 10
+
+// enter enters the zones and learns their lanes; false when ctx ended first.
 func (w *Worker) enter(ctx context.Context, p phases) bool {
 	for attempt := 1; ; attempt++ {
-		err := w.learnLanes(p.queue)
+		err := w.enterZones(p.queue)
 		if err == nil {
-			w.away.passed("learn lanes")
+			err = w.learnLanes(p.queue)
+		}
+		if err == nil {
+			w.away.passed("enter zones")
 			return true
 		}
-		if !w.away.failed(ctx, "learn lanes", err, attempt) {
+		if !w.away.failed(ctx, "enter zones", err, attempt) {
 			return false
 		}
 	}
+}
+
+func (w *Worker) enterZones(ctx context.Context) error {
+	for _, zone := range w.cfg.Zones {
+		if err := w.cfg.Queue.EnterZone(ctx, zone); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // learnLanes finds the lanes of the zones, whose number may change.
@@ -52,10 +67,13 @@ func (w *Worker) beat(p phases, started time.Time) {
 	for _, h := range w.handlers {
 		beat.Handlers = append(beat.Handlers, h.Name)
 	}
-	for {
+	for n := 0; ; n++ {
 		_, busy, stuck := w.slots.counts()
 		beat.Busy = busy + stuck
 		err := w.cfg.Queue.Beat(p.queue, beat)
+		if err == nil && n%enterEvery == 0 {
+			err = w.enterZones(p.queue)
+		}
 		if err == nil && w.lanes.Load() != nil {
 			err = w.learnLanes(p.queue)
 		}

@@ -56,18 +56,13 @@ func (w *Worker) run(p phases, r *run) {
 		return
 	}
 	r.last = w.parseLast(r)
-	late := time.Duration(r.server(time.Now())-r.lease.Planned) * time.Millisecond
 	switch {
 	case r.putAway():
 		w.conclude(p, r, lostResult(r.lease.Crashes), nil, true)
 	case check.Skip(r.spec.check, r.spec.schedule, r.planned(), r.now()):
 		w.skip(p, r)
 	default:
-		w.cfg.Metrics.Started(max(late, 0))
-		if late >= LateAfter {
-			w.onSlow(r.lease.ID, SlowStart, late)
-		}
-		w.command(p, r)
+		w.admit(p, r)
 	}
 }
 
@@ -96,6 +91,11 @@ func lostResult(crashes int) check.Result {
 
 // command runs the check's command, unless it has none.
 func (w *Worker) command(p phases, r *run) {
+	late := time.Duration(r.server(time.Now())-r.lease.Planned) * time.Millisecond
+	w.cfg.Metrics.Started(max(late, 0))
+	if late >= LateAfter {
+		w.onSlow(r.lease.ID, SlowStart, late)
+	}
 	if w.cfg.Hooks.OnStart != nil {
 		w.hook("OnStart", func() { w.cfg.Hooks.OnStart(r.spec.check, r.planned()) })
 	}
@@ -108,11 +108,13 @@ func (w *Worker) command(p phases, r *run) {
 	now := time.Now()
 	if !w.runs.begin(r, now, now.Add(timeout+giveUpAfter), cancel) {
 		cancel()
+		w.left(p, r)
 		w.conclude(p, r, check.Result{}, nil, true) // its fate is decided
 		return
 	}
 	res, err := w.call(ctx, r)
 	cancel()
+	w.left(p, r)
 	if !w.runs.take(r) {
 		w.slots.unstick() // the run went on without us
 		return

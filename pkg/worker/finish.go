@@ -80,6 +80,11 @@ func (w *Worker) completion(r *run, next *check.Last, ev *check.Event, mutated b
 // before the next one.
 func (w *Worker) skip(p phases, r *run) {
 	defer w.slots.done()
+	w.leaveOut(p, r)
+}
+
+// leaveOut counts a run as missed and puts its check back.
+func (w *Worker) leaveOut(p phases, r *run) {
 	due, missed := check.NextDue(r.spec.check, r.spec.schedule, r.planned(), r.now(), false)
 	w.cfg.Metrics.Count(CountMissed, missed+1)
 	// The crashes stay: they say nothing about a run that was left out, and a run

@@ -15,6 +15,9 @@ const giveUpAfter = 500 * time.Millisecond
 // turnEvery is how often Hooks.OnTurn is called.
 const turnEvery = time.Second
 
+// tidyEvery is how often waiting runs are looked at.
+const tidyEvery = 500 * time.Millisecond
+
 // errGivenUp stands for the result of a command that did not end.
 var errGivenUp = errors.New("the command did not end when its time was over")
 
@@ -31,7 +34,7 @@ type findings struct {
 func (w *Worker) monitor(p phases) {
 	tick := time.NewTicker(max(min(w.cfg.Lease/30, 100*time.Millisecond), 20*time.Millisecond))
 	defer tick.Stop()
-	var turned time.Time
+	var turned, tidied time.Time
 	for {
 		now := time.Now()
 		found := w.look(now)
@@ -45,6 +48,10 @@ func (w *Worker) monitor(p phases) {
 		}
 		for _, r := range found.long {
 			w.onSlow(r.lease.ID, SlowRun, LongAfter)
+		}
+		if now.Sub(tidied) >= tidyEvery {
+			tidied = now
+			w.tidyGate(p, now)
 		}
 		w.flushHandBacks(p, false)
 		if _, _, stuck := w.slots.counts(); now.Sub(turned) >= turnEvery && stuck < w.cfg.Slots {

@@ -25,7 +25,8 @@ type run struct {
 	// asked is when the lease was asked for: no later than lease.Now.
 	asked time.Time
 	// last is the record of the check's latest run, nil if there is none.
-	last *check.Last
+	last   *check.Last
+	permit permit // the gate's
 
 	// Guarded by running.mu.
 	index  int                // in running.list

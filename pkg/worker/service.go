@@ -56,6 +56,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		intake.Go(func() { w.tryParked(ctx, p) })
 	})
 	<-ctx.Done()
+	w.turnAway(w.gate.close())
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), max(w.cfg.Grace, 0)+endTime)
 	defer cancel()
 	ended := make(chan struct{})

@@ -15,6 +15,7 @@ type spec struct {
 	check    *check.Check
 	schedule check.Schedule
 	command  check.Command
+	target   string // of the command; empty: it names none
 	// fault is the result of the check when there is no command to run.
 	fault check.Result
 	// label is the command's name for metrics, which must not grow with what
@@ -148,6 +149,9 @@ func (w *Worker) buildCommand(s *spec, c *check.Check) {
 	}, "check", c.ID, "command", c.Command)
 	if err == nil && s.command == nil {
 		err = fmt.Errorf("command %s: its factory gave none", c.Command)
+	}
+	if err == nil && w.cfg.PerTarget > 0 {
+		err = guarded(w.log, func() error { s.target = targetOf(s.command); return nil }, "check", c.ID, "command", c.Command)
 	}
 	if err == nil {
 		return

@@ -28,6 +28,13 @@ type Config struct {
 	Zones []string
 	// Slots is how many checks run at once; default 1000.
 	Slots int
+	// PerTarget is how many checks of one target (check.Targeted) run at once;
+	// 0: any number.
+	PerTarget int
+	// SlowSlots is how many slots may be taken by checks whose latest run took a
+	// second or longer, those of dead targets mostly; default three quarters,
+	// negative: all.
+	SlowSlots int
 	// Lease is how long a check stays with a worker that does not answer;
 	// default 30 s, at least 1 s, at most check.MaxLease.
 	Lease time.Duration
@@ -80,6 +87,7 @@ type Worker struct {
 	commits  commits
 	returns  returns
 	stats    stats
+	gate     gate
 	spent    Spender // Config.Metrics if it is one, else nil
 
 	lanes   atomic.Pointer[[]check.Lane]
@@ -97,6 +105,7 @@ func New(cfg Config) (*Worker, error) {
 	orElse(&cfg.Slots, DefaultSlots)
 	orElse(&cfg.Lease, DefaultLease)
 	orElse(&cfg.Grace, DefaultGrace)
+	orElse(&cfg.SlowSlots, cfg.Slots-cfg.Slots/4)
 	orElse(&cfg.TraceSample, check.DefaultTraceSample)
 	if len(cfg.Zones) == 0 {
 		cfg.Zones = []string{check.DefaultZone}
@@ -121,6 +130,7 @@ func New(cfg Config) (*Worker, error) {
 		w.byName[inst.Name] = h
 	}
 	w.slots.init(cfg.Slots)
+	w.gate.init(cfg.PerTarget, cfg.SlowSlots, cfg.Slots)
 	w.suspects.init()
 	w.specs.init(w.build)
 	w.commits.init(w)
@@ -147,6 +157,9 @@ func (c *Config) validate() error {
 	}
 	if c.Slots < 1 {
 		bad("Slots %d: want at least 1", c.Slots)
+	}
+	if c.PerTarget < 0 {
+		bad("PerTarget %d: want 0 or more", c.PerTarget)
 	}
 	if c.Lease < time.Second || c.Lease > check.MaxLease {
 		bad("Lease %s: want 1s to %s", c.Lease, check.MaxLease)

@@ -154,6 +154,9 @@ func (p Params) validate() error {
 	return errors.Join(faults...)
 }
 
+// Target is the server that is asked.
+func (c *command) Target() string { return c.Server }
+
 // Run asks and grades.
 func (c *command) Run(ctx context.Context, _ check.Run) (check.Result, error) {
 	begin := time.Now()

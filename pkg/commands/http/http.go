@@ -127,6 +127,15 @@ func (c *command) compile() error {
 	return errors.Join(faults...)
 }
 
+// Target is the host that the first request goes to.
+func (c *command) Target() string {
+	if c.connect != "" {
+		host, _, _ := net.SplitHostPort(c.connect) // New has made it of the two
+		return host
+	}
+	return c.url.Hostname()
+}
+
 // Run makes the request, follows redirects and grades the answer.
 func (c *command) Run(ctx context.Context, _ check.Run) (check.Result, error) {
 	req, err := c.first()

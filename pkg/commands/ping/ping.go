@@ -115,6 +115,9 @@ func (p Params) validate() error {
 
 func noPercentage(p *float64) bool { return p != nil && !(*p >= 0 && *p <= 100) }
 
+// Target is the host that is asked.
+func (c *command) Target() string { return c.Host }
+
 // Run resolves the host, pings and grades.
 func (c *command) Run(ctx context.Context, _ check.Run) (check.Result, error) {
 	begin := time.Now()

@@ -83,6 +83,17 @@ func (p Params) validate() error {
 	return errors.Join(faults...)
 }
 
+// Target is the first argument that the list marks as a target, else the one
+// with the name host.
+func (c *command) Target() string {
+	if c.program != nil {
+		if hosts := c.program.Targets(c.Args); len(hosts) > 0 {
+			return slices.Min(hosts)
+		}
+	}
+	return c.Args["host"]
+}
+
 // Run runs the plugin and reads what it says.
 func (c *command) Run(ctx context.Context, _ check.Run) (check.Result, error) {
 	if c.program == nil {

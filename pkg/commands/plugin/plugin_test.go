@@ -3,6 +3,7 @@
 package plugin_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -262,4 +263,23 @@ plugins:
 		})
 	}
 	group.Wait()
+}
+
+func TestTarget(t *testing.T) {
+	t.Parallel()
+	factory := allow(t, "plugins: {marked: {path: /bin/true, argv: ['{a}', '{host}'], args: {a: {match: '.*', target: true}, host: '.*'}}, "+
+		"plain: {path: /bin/true, argv: ['{host}'], args: {host: '.*'}}, none: {path: /bin/true}}")
+	for params, want := range map[string]string{
+		`{"plugin":"marked","args":{"a":"192.0.2.7","host":"x"}}`: "192.0.2.7",
+		`{"plugin":"plain","args":{"host":"192.0.2.8"}}`:          "192.0.2.8",
+		`{"plugin":"none"}`: "",
+	} {
+		cmd, err := factory(json.RawMessage(params))
+		if err != nil {
+			t.Fatalf("%s: %v", params, err)
+		}
+		if got := cmd.(check.Targeted).Target(); got != want {
+			t.Errorf("%s: Target() = %q, want %q", params, got, want)
+		}
+	}
 }

@@ -122,6 +122,9 @@ func validHelo(name string) bool {
 		!strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r >= 0x7f })
 }
 
+// Target is the host that is asked.
+func (c *command) Target() string { return c.Host }
+
 // Run connects, greets and grades, on a connection of its own.
 func (c *command) Run(ctx context.Context, _ check.Run) (check.Result, error) {
 	begin := time.Now()

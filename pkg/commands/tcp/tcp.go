@@ -109,6 +109,9 @@ func (p Params) validate() error {
 	return errors.Join(faults...)
 }
 
+// Target is the host that is asked.
+func (c *command) Target() string { return c.Host }
+
 // Run connects, speaks and grades.
 func (c *command) Run(ctx context.Context, _ check.Run) (check.Result, error) {
 	begin := time.Now()

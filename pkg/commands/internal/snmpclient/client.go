@@ -53,11 +53,11 @@ func (c *Client) Close() {
 }
 
 // Target is how texts call the device.
-func (c *Client) Target() string { return c.set.Target() }
+func (c *Client) Target() string { return c.set.peer() }
 
-// Target is how texts call the device: its host and, where it is not the
-// usual one, its port.
-func (s *Settings) Target() string {
+// peer is how texts call the device: its host and, where it is not the usual
+// one, its port.
+func (s *Settings) peer() string {
 	if s.Port == 161 {
 		return s.Host
 	}

@@ -76,6 +76,9 @@ var privProtocols = map[string]gosnmp.SnmpV3PrivProtocol{
 	"aes192c": gosnmp.AES192C, "aes256c": gosnmp.AES256C,
 }
 
+// Target is the device that is asked.
+func (s *Settings) Target() string { return s.Host }
+
 // Validate refuses settings that no device could be reached with. All faults
 // are reported at once.
 func (s *Settings) Validate() error {

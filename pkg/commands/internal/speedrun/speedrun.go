@@ -76,6 +76,9 @@ type Command struct {
 	Loss check.Rule
 }
 
+// Target is the server that the check names.
+func (c *Command) Target() string { return c.Host }
+
 // Run measures.
 func (c *Command) Run(ctx context.Context, _ check.Run) (check.Result, error) {
 	if err := ctx.Err(); err != nil {

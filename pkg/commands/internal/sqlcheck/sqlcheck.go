@@ -161,6 +161,9 @@ type command struct {
 	tls   *tls.Config // nil without TLS
 }
 
+// Target is the host that is asked.
+func (c *command) Target() string { return c.Host }
+
 // Run asks and grades, on a connection of its own.
 func (c *command) Run(ctx context.Context, _ check.Run) (check.Result, error) {
 	if err := ctx.Err(); err != nil {

@@ -22,15 +22,28 @@ func (t Tools) Redacting(factory check.CommandFactory) check.CommandFactory {
 		if err != nil || cmd == nil || len(names) == 0 {
 			return cmd, err
 		}
-		return check.CommandFunc(func(ctx context.Context, run check.Run) (check.Result, error) {
+		redacting := check.CommandFunc(func(ctx context.Context, run check.Run) (check.Result, error) {
 			res, err := cmd.Run(ctx, run)
 			for _, name := range names {
 				res, err = t.Secrets.redact(name, res, err)
 			}
 			return res, err
-		}), nil
+		})
+		if t, ok := cmd.(check.Targeted); ok {
+			return targeted{redacting, t.Target}, nil
+		}
+		return redacting, nil
 	}
 }
+
+// targeted is a command that still knows its target.
+type targeted struct {
+	check.CommandFunc
+	target func() string
+}
+
+// Target is that of the command within.
+func (t targeted) Target() string { return t.target() }
 
 // references lists the secrets that params name.
 func references(params json.RawMessage) []string {
