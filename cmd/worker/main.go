@@ -49,7 +49,7 @@ func run(ctx context.Context, p *daemon.Process) error {
 	set.common.WarnInClear(ctx, log)
 	return set.common.Serve(ctx, log, reg, health, func(ctx context.Context) error {
 		err := daemon.Await(ctx, log, health, func(ctx context.Context) (bool, error) {
-			return queue.Usable(ctx, *set.common.AllowEviction)
+			return queue.Joinable(ctx, *set.common.AllowEviction)
 		})
 		if err != nil {
 			return fmt.Errorf("this Redis cannot be used: %w", err)

@@ -48,7 +48,7 @@ func run(ctx context.Context, url, name, zone string, out, log io.Writer) error 
 	}
 	defer client.Close()
 	queue := redisqueue.New(client, redisqueue.DefaultPrefix)
-	if err := queue.Require(ctx, false); err != nil {
+	if _, err := queue.Joinable(ctx, false); err != nil {
 		return err
 	}
 	known := commands.Builtin()

@@ -35,6 +35,7 @@ func Each(t *testing.T, f func(t *testing.T, client *redis.Client)) {
 func Mini(t testing.TB) *redis.Client {
 	t.Helper()
 	m := miniredis.RunT(t)
+	m.ClockTTL(true)
 	c := redis.NewClient(&redis.Options{Addr: m.Addr(), DisableIdentity: true})
 	t.Cleanup(func() { _ = c.Close() })
 	return c

@@ -226,6 +226,9 @@ func validID(s string) bool {
 	return match(s, 128, func(r byte) bool { return isWordByte(r) || r == '.' || r == ':' || r == '-' })
 }
 
+// ValidZone tells whether a text can be the name of a zone.
+func ValidZone(s string) bool { return validZone(s) }
+
 func validZone(s string) bool {
 	return match(s, 32, func(r byte) bool { return r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' })
 }

@@ -10,6 +10,7 @@ import (
 // fakeQueue is a Queue of functions; what is nil answers that all is quiet.
 type fakeQueue struct {
 	zones         func() (map[string]check.Zone, error)
+	enterZone     func(zone string) error
 	restoreZone   func(zone string, z check.Zone) error
 	prepare       func(lane check.Lane) error
 	dispatch      func(lane check.Lane, limit int) (check.Dispatched, error)
@@ -53,7 +54,12 @@ func (f *fakeQueue) RestoreZone(_ context.Context, zone string, z check.Zone) er
 	return f.restoreZone(zone, z)
 }
 
-func (f *fakeQueue) EnterZone(context.Context, string) error { return nil }
+func (f *fakeQueue) EnterZone(_ context.Context, zone string) error {
+	if f.enterZone == nil {
+		return nil
+	}
+	return f.enterZone(zone)
+}
 
 func (f *fakeQueue) Now(context.Context) (int64, error) { return time.Now().UnixMilli(), nil }
 

@@ -15,6 +15,9 @@ import (
 // check came through this scheduler's intake is found at once.
 const lookForLanes = time.Second
 
+// lookForWorkers is how often heartbeats are read for zones that are new.
+const lookForWorkers = 5 * time.Second
+
 // laneSet holds the zones and lanes that this scheduler has seen. A lane that
 // is no longer listed keeps its loop, since checks may still be in it: while
 // its zone is being moved, or when the list of zones was lost.
@@ -76,6 +79,14 @@ func (l *laneSet) listed(lane check.Lane) (listed bool, known int) {
 	return l.known[lane], len(l.known)
 }
 
+// zone tells whether a zone is known, and how many are.
+func (l *laneSet) zone(name string) (known bool, all int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, known = l.zones[name]
+	return known, len(l.zones)
+}
+
 // all gives every known lane, in order.
 func (l *laneSet) all() []check.Lane {
 	l.mu.Lock()
@@ -111,6 +122,43 @@ func (s *Scheduler) watchLanes(ctx, work context.Context) {
 	}
 }
 
+// maxZones bounds what heartbeats can make schedulers do.
+const maxZones = 1000
+
+// enterNews enters the zones that live workers serve and that nobody knows.
+// Workers have no right to write the list.
+func (s *Scheduler) enterNews(ctx context.Context) error {
+	if time.Since(s.heard) < lookForWorkers {
+		return nil
+	}
+	s.heard = time.Now()
+	beats, err := s.q.Workers(ctx)
+	if err != nil && replyCode(err) != wrongType {
+		return err
+	}
+	now, err := s.q.Now(ctx)
+	if err != nil {
+		return err
+	}
+	news := 0
+	for i := range beats {
+		if !live(&beats[i], time.UnixMilli(now)) {
+			continue
+		}
+		for _, zone := range beats[i].Zones {
+			if known, all := s.lanes.zone(zone); known || all+news >= maxZones || !check.ValidZone(zone) {
+				continue
+			}
+			if err := s.q.EnterZone(ctx, zone); err != nil {
+				return err
+			}
+			news++
+			s.lanes.soon()
+		}
+	}
+	return nil
+}
+
 // findLanes reads the list of zones and writes back what was lost from it. It
 // gives the lanes that were not known before, with an error too.
 func (s *Scheduler) findLanes(ctx context.Context) ([]check.Lane, error) {
@@ -136,5 +184,5 @@ func (s *Scheduler) findLanes(ctx context.Context) ([]check.Lane, error) {
 			return added, err
 		}
 	}
-	return added, nil
+	return added, s.enterNews(ctx)
 }

@@ -2,6 +2,8 @@ package scheduler
 
 import (
 	"errors"
+	"fmt"
+	"maps"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -46,6 +48,54 @@ func TestLanesAppearAndAreRestored(t *testing.T) {
 		}
 		if restored != (check.Zone{Version: 1, Partitions: 2}) {
 			t.Errorf("restored %+v, want what was known", restored)
+		}
+	})
+}
+
+// Workers have no right to write the list of zones: schedulers do, for live ones
+// and within bounds.
+func TestZonesOfWorkersAreEntered(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		entered := map[string]int{}
+		list := map[string]check.Zone{"default": {Version: 1, Partitions: 1}}
+		many := []string{"default", "fra", "No Zone", ""}
+		for i := range 3 * maxZones {
+			many = append(many, fmt.Sprintf("z%d", i))
+		}
+		f := &fakeQueue{
+			zones: func() (map[string]check.Zone, error) {
+				mu.Lock()
+				defer mu.Unlock()
+				return maps.Clone(list), nil
+			},
+			workers: func() ([]check.Heartbeat, error) {
+				now := time.Now().UnixMilli()
+				return []check.Heartbeat{
+					{Name: "w1", Zones: many, At: now, Every: 3000}, {Name: "dead", Zones: []string{"gone"}, At: now - 60_000, Every: 3000},
+				}, nil
+			},
+			enterZone: func(zone string) error {
+				mu.Lock()
+				defer mu.Unlock()
+				entered[zone]++
+				list[zone] = check.Zone{Version: 1, Partitions: 1}
+				return nil
+			},
+		}
+		s := New(f, Config{})
+		for range 3 {
+			if _, err := s.findLanes(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			<-time.After(lookForWorkers)
+		}
+		if entered["fra"] != 1 || entered["gone"]+entered["default"]+entered["No Zone"]+entered[""] != 0 {
+			t.Errorf("entered %v, want fra once and neither default nor what is no zone of a live worker", entered)
+		}
+		if n := len(list); n > maxZones {
+			t.Errorf("%d zones, want at most %d", n, maxZones)
 		}
 	})
 }

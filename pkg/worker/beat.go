@@ -12,34 +12,19 @@ import (
 // is not live.
 const beatEvery = 3 * time.Second
 
-// enterEvery is after how many beats the zones are entered again: somebody may
-// have lost them.
-const enterEvery = 10
-
-// enter enters the zones and learns their lanes; false when ctx ended first.
+// enter learns the lanes of the zones; false when ctx ended first. Schedulers
+// enter a zone into the list of zones when they hear of it in a heartbeat.
 func (w *Worker) enter(ctx context.Context, p phases) bool {
 	for attempt := 1; ; attempt++ {
-		err := w.enterZones(p.queue)
+		err := w.learnLanes(p.queue)
 		if err == nil {
-			err = w.learnLanes(p.queue)
-		}
-		if err == nil {
-			w.away.passed("enter zones")
+			w.away.passed("learn lanes")
 			return true
 		}
-		if !w.away.failed(ctx, "enter zones", err, attempt) {
+		if !w.away.failed(ctx, "learn lanes", err, attempt) {
 			return false
 		}
 	}
-}
-
-func (w *Worker) enterZones(ctx context.Context) error {
-	for _, zone := range w.cfg.Zones {
-		if err := w.cfg.Queue.EnterZone(ctx, zone); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // learnLanes finds the lanes of the zones, whose number may change.
@@ -67,13 +52,10 @@ func (w *Worker) beat(p phases, started time.Time) {
 	for _, h := range w.handlers {
 		beat.Handlers = append(beat.Handlers, h.Name)
 	}
-	for n := 0; ; n++ {
+	for {
 		_, busy, stuck := w.slots.counts()
 		beat.Busy = busy + stuck
 		err := w.cfg.Queue.Beat(p.queue, beat)
-		if err == nil && n%enterEvery == 0 {
-			err = w.enterZones(p.queue)
-		}
 		if err == nil && w.lanes.Load() != nil {
 			err = w.learnLanes(p.queue)
 		}

@@ -104,8 +104,6 @@ func (f *fake) Lanes(context.Context, ...string) ([]check.Lane, error) {
 	return slices.Clone(f.lanes), nil
 }
 
-func (f *fake) EnterZone(context.Context, string) error { return nil }
-
 func (f *fake) LeaveLane(context.Context, check.Lane, string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -40,7 +40,7 @@ type Committer interface {
 
 // Directory knows the workers and their zones.
 type Directory interface {
-	EnterZone(ctx context.Context, zone string) error
+	// Beat also has the schedulers enter the zones of the worker.
 	Beat(ctx context.Context, beat check.Heartbeat) error
 	// LeaveLane forgets the worker in a lane in which it holds nothing,
 	// DropWorkers the heartbeats of workers that end.

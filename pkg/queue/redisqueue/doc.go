@@ -19,8 +19,10 @@
 //	redpoll:{zone:0}:last      HASH    check id -> last record, JSON
 //	redpoll:{zone:0}:incidents HASH    incident id -> JSON, and <id>/ack, <id>/<handler> beside it
 //	redpoll:{zone:0}:results   STREAM  {event}: every committed result, about 100,000 kept
-//	redpoll:{zone:0}:changes   STREAM  {event}: changes of incidents, about 100,000 kept
+//	redpoll:{zone:0}:changes   STREAM  {event}, or {event, for}: changes of incidents, about 100,000 kept; a group for each handler
+//	redpoll:{zone:0}:readers   HASH    handler -> how many changes were read for it, or missed: it has had a group
 //	redpoll:{zone:0}:deliver:H STRING  the worker that delivers changes for handler H
+//	redpoll:{zone:0}:dead      STREAM  {event, handler, reason, attempts, at, entry}: changes that were given up, about 10,000 kept
 //
 // A runnable check is in exactly one place: in due; in ready, not delivered;
 // or in ready, pending. Its run record says which, and which stream entry is

@@ -11,10 +11,15 @@ const (
 	GroupSchedulers = "schedulers" // of the intake
 )
 
+// ConsumerDeliver is the one consumer of each handler's group of `changes`,
+// which has the handler's name: who delivers next begins with what is pending.
+const ConsumerDeliver = "deliver"
+
 // How much the trimmed streams keep, about.
 const (
 	KeepIntakeLog = 10_000
 	KeepResults   = 100_000 // results and changes, each
+	KeepDead      = 10_000
 )
 
 // Global keys: each on its own slot of a cluster.
@@ -71,3 +76,9 @@ func (q *Queue) KeyChanges(l check.Lane) string { return q.laneKey(l, "changes")
 func (q *Queue) KeyDeliver(l check.Lane, handler string) string {
 	return q.laneKey(l, "deliver:"+handler)
 }
+
+// KeyReaders is the lane's hash of the handlers that read its changes.
+func (q *Queue) KeyReaders(l check.Lane) string { return q.laneKey(l, "readers") }
+
+// KeyDead is the lane's stream of changes that a handler did not get.
+func (q *Queue) KeyDead(l check.Lane) string { return q.laneKey(l, "dead") }

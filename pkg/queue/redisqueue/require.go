@@ -52,8 +52,15 @@ func (q *Queue) Info(ctx context.Context) (ServerInfo, error) {
 
 // Require refuses a server that cannot keep what redpoll promises: older than
 // 6.2, one that evicts keys (unless allowEviction), one without EVAL, or one
-// that a newer redpoll has taken over.
+// that a newer redpoll has taken over. It enters the schema where none is.
 func (q *Queue) Require(ctx context.Context, allowEviction bool) error {
+	if err := q.suits(ctx, allowEviction); err != nil {
+		return err
+	}
+	return q.enterSchema(ctx)
+}
+
+func (q *Queue) suits(ctx context.Context, allowEviction bool) error {
 	info, err := q.Info(ctx)
 	if err != nil {
 		return err
@@ -65,16 +72,31 @@ func (q *Queue) Require(ctx context.Context, allowEviction bool) error {
 		return fmt.Errorf("redis evicts keys (maxmemory-policy %s): checks would be lost; "+
 			"run CONFIG SET maxmemory-policy noeviction, or start with -allow-eviction", info.Eviction)
 	}
-	if err := q.client.Eval(ctx, "return 1", []string{q.KeyMeta()}).Err(); err != nil {
+	if err := q.client.Eval(ctx, "return 1", nil).Err(); err != nil {
 		return fmt.Errorf("redis refuses scripts: redpoll needs EVAL: %w", err)
 	}
-	return q.enterSchema(ctx)
+	return nil
 }
 
 // Usable is Require for a daemon that can wait: final says that waiting is of
 // no use, since a server that answers is one that Require refuses.
 func (q *Queue) Usable(ctx context.Context, allowEviction bool) (final bool, err error) {
-	err = q.Require(ctx, allowEviction)
+	return verdict(q.Require(ctx, allowEviction))
+}
+
+// Joinable is Usable for workers, who write nothing that is the schedulers': a
+// schema that is missing will come.
+func (q *Queue) Joinable(ctx context.Context, allowEviction bool) (final bool, err error) {
+	err = q.suits(ctx, allowEviction)
+	if err == nil {
+		if _, err = q.schema(ctx); errors.Is(err, redis.Nil) {
+			err = nil
+		}
+	}
+	return verdict(err)
+}
+
+func verdict(err error) (final bool, _ error) {
 	var reply redis.Error
 	switch {
 	case err == nil:
@@ -86,30 +108,39 @@ func (q *Queue) Usable(ctx context.Context, allowEviction bool) (final bool, err
 }
 
 // passes tells an answer of a server that refuses something for a while, full,
-// in failover or with another password, from one that it gives for ever.
+// in failover, with another password or too few rights, from one that it gives
+// for ever.
 func passes(reply error) bool {
 	return slices.ContainsFunc([]string{
-		"OOM", "READONLY", "NOREPLICAS", "MISCONF", "LOADING", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOAUTH", "WRONGPASS",
+		"OOM", "READONLY", "NOREPLICAS", "MISCONF", "LOADING", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOAUTH", "WRONGPASS", "NOPERM",
 	}, func(code string) bool { return redis.HasErrorPrefix(reply, code) })
 }
 
 func (q *Queue) enterSchema(ctx context.Context) error {
-	have, err := q.client.HGet(ctx, q.KeyMeta(), "schema").Int()
-	if errors.Is(err, redis.Nil) { // written only where it is missing: a full server refuses even a repetition
-		if err := q.client.HSetNX(ctx, q.KeyMeta(), "schema", Schema).Err(); err != nil {
-			return fmt.Errorf("write %s: %w", q.KeyMeta(), err)
-		}
-		have, err = q.client.HGet(ctx, q.KeyMeta(), "schema").Int()
+	_, err := q.schema(ctx)
+	if !errors.Is(err, redis.Nil) {
+		return err
 	}
+	// Written only where it is missing: a full server refuses even a repetition.
+	if err := q.client.HSetNX(ctx, q.KeyMeta(), "schema", Schema).Err(); err != nil {
+		return fmt.Errorf("write %s: %w", q.KeyMeta(), err)
+	}
+	_, err = q.schema(ctx)
+	return err
+}
+
+// schema reads the schema and refuses a newer one; redis.Nil where there is none.
+func (q *Queue) schema(ctx context.Context) (int, error) {
+	have, err := q.client.HGet(ctx, q.KeyMeta(), "schema").Int()
 	switch {
 	case errors.Is(err, redis.Nil):
-		return nil
+		return 0, err
 	case err != nil:
-		return fmt.Errorf("read schema of %s: %w", q.KeyMeta(), err)
+		return 0, fmt.Errorf("read schema of %s: %w", q.KeyMeta(), err)
 	case have > Schema:
-		return fmt.Errorf("%s says schema %d, this binary knows %d: a newer redpoll runs here, upgrade this one", q.KeyMeta(), have, Schema)
+		return have, fmt.Errorf("%s says schema %d, this binary knows %d: a newer redpoll runs here, upgrade this one", q.KeyMeta(), have, Schema)
 	}
-	return nil
+	return have, nil
 }
 
 // atLeast compares the first two numbers of a version.

@@ -23,11 +23,7 @@ func TestWrongTypesOfEveryKey(t *testing.T) {
 		k := struct{ specs, due, ready, runs, last, incidents, results, changes string }{
 			r.KeySpecs(lane), r.KeyDue(lane), r.KeyReady(lane), r.KeyRuns(lane), r.KeyLast(lane), r.KeyIncidents(lane), r.KeyResults(lane), r.KeyChanges(lane),
 		}
-		for _, move := range []struct {
-			name string
-			keys []string
-			do   func() error
-		}{
+		r.refuseWrongTypes([]typedMove{
 			{"dispatch", []string{k.due, k.ready, k.runs}, func() error { _, err := r.Dispatch(ctx, lane, 0); return err }},
 			{"lease", []string{k.ready, k.runs}, func() error {
 				_, _, err := r.Lease(ctx, check.LeaseRequest{Lane: lane, Token: "v/a", Lease: time.Minute, Entries: []check.Entry{l.Entry}})
@@ -65,21 +61,62 @@ func TestWrongTypesOfEveryKey(t *testing.T) {
 				return r.IntakeDone(ctx, []check.Verdict{{ID: "a", Verdict: check.VerdictAccepted}})
 			}},
 			{"zone", []string{r.KeyZones()}, func() error { return r.RestoreZone(ctx, "z", check.Zone{Version: 1, Partitions: 1}) }},
-		} {
-			for _, key := range move.keys {
-				r.withWrongType(key, func() {
-					before := r.dump()
-					err := move.do()
-					if err == nil || !strings.Contains(err.Error(), key+" is a ") {
-						t.Errorf("%s with %s of the wrong type = %v, want an error that names the key", move.name, key, err)
-					}
-					if after := r.dump(); after != before {
-						t.Errorf("%s with %s of the wrong type changed something:\n%s\nwas\n%s", move.name, key, after, before)
-					}
-				})
-			}
-		}
+		})
 	})
+}
+
+// TestWrongTypesOfDelivery is the same for the moves of a delivery.
+func TestWrongTypesOfDelivery(t *testing.T) {
+	eachQueue(t, func(t *testing.T, r *rig) {
+		ctx := t.Context()
+		h := r.take("a/1")
+		r.open()
+		r.change("{}")
+		deliver, changes, readers, dead := r.KeyDeliver(lane, "pager"), r.KeyChanges(lane), r.KeyReaders(lane), r.KeyDead(lane)
+		r.refuseWrongTypes([]typedMove{
+			{"hold", []string{deliver}, func() error { return r.PassDelivery(ctx, h, "b", time.Minute) }},
+			{"reader", []string{readers, changes}, func() error { _, err := r.OpenReader(ctx, lane, "new", true); return err }},
+			{"fetch", []string{deliver, changes, readers}, func() error {
+				_, err := r.FetchChanges(ctx, check.ChangeRequest{DeliveryHold: h, Count: 9})
+				return err
+			}},
+			{"settle", []string{deliver, changes, r.KeyIncidents(lane)}, func() error {
+				_, err := r.Settle(ctx, h, check.Settlement{SIDs: []string{"1-1"}, IncidentID: "default/runs/1", Ref: "x"})
+				return err
+			}},
+			{"bury", []string{deliver, changes, dead}, func() error { _, err := r.Bury(ctx, h, check.DeadLetter{Entry: "1-1"}); return err }},
+			{"resend", []string{r.KeyIncidents(lane), dead, changes}, func() error {
+				_, err := r.Resend(ctx, lane, "pager", []Resending{{Event: "x"}})
+				return err
+			}},
+		})
+	})
+}
+
+// typedMove is a move and the keys whose types it looks at.
+type typedMove struct {
+	name string
+	keys []string
+	do   func() error
+}
+
+// refuseWrongTypes makes each move with each of its keys of the wrong type.
+func (r *rig) refuseWrongTypes(moves []typedMove) {
+	r.t.Helper()
+	for _, move := range moves {
+		for _, key := range move.keys {
+			r.withWrongType(key, func() {
+				before := r.dump()
+				err := move.do()
+				if err == nil || !strings.Contains(err.Error(), key+" is a ") {
+					r.t.Errorf("%s with %s of the wrong type = %v, want an error that names the key", move.name, key, err)
+				}
+				if after := r.dump(); after != before {
+					r.t.Errorf("%s with %s of the wrong type changed something:\n%s\nwas\n%s", move.name, key, after, before)
+				}
+			})
+		}
+	}
 }
 
 // withWrongType puts a list in the place of a key while f runs.
@@ -102,12 +139,13 @@ func (r *rig) withWrongType(key string, f func()) {
 func (r *rig) dump() string {
 	ctx := r.t.Context()
 	var b strings.Builder
-	for _, key := range []string{r.KeySpecs(lane), r.KeyRuns(lane), r.KeyLast(lane), r.KeyIncidents(lane), "aside"} {
+	for _, key := range []string{r.KeySpecs(lane), r.KeyRuns(lane), r.KeyLast(lane), r.KeyIncidents(lane), r.KeyReaders(lane), "aside"} {
 		fmt.Fprintln(&b, key, r.client.HGetAll(ctx, key).Val())
 	}
 	fmt.Fprintln(&b, r.client.ZRangeWithScores(ctx, r.KeyDue(lane), 0, -1).Val(), r.client.ZRangeWithScores(ctx, "aside", 0, -1).Val())
-	for _, key := range []string{r.KeyReady(lane), r.KeyResults(lane), r.KeyChanges(lane), "aside"} {
+	for _, key := range []string{r.KeyReady(lane), r.KeyResults(lane), r.KeyChanges(lane), r.KeyDead(lane), "aside"} {
 		fmt.Fprintln(&b, key, r.client.XRange(ctx, key, "-", "+").Val())
 	}
+	fmt.Fprintln(&b, r.client.Get(ctx, r.KeyDeliver(lane, "pager")).Val(), r.client.XPending(ctx, r.KeyChanges(lane), "pager").Val())
 	return b.String()
 }

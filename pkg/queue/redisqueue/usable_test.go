@@ -2,7 +2,10 @@ package redisqueue
 
 import (
 	"errors"
+	"strings"
 	"testing"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/redpoll/redpoll/internal/redistest"
 )
@@ -65,11 +68,28 @@ func TestUsableIsFinal(t *testing.T) {
 	if final, err := q.Usable(ctx, true); final || err != nil {
 		t.Errorf("Usable() where eviction is allowed = %v, %v, want no error", final, err)
 	}
+	client.Del(ctx, q.KeyMeta())
+	if final, err := q.Joinable(ctx, true); final || err != nil || client.Exists(ctx, q.KeyMeta()).Val() != 0 {
+		t.Errorf("Joinable() of a server without a schema = %v, %v, want no error and nothing written", final, err)
+	}
 	if err := client.HSet(ctx, q.KeyMeta(), "schema", Schema+1).Err(); err != nil {
 		t.Fatal(err)
 	}
 	if final, err := q.Usable(ctx, true); !final || err == nil {
 		t.Errorf("Usable() of a newer schema = %v, %v, want a final error", final, err)
+	}
+	if final, err := q.Joinable(ctx, true); !final || err == nil {
+		t.Errorf("Joinable() of a newer schema = %v, %v, want a final error", final, err)
+	}
+	for _, rights := range []string{"-hget", "-eval"} { // somebody may give them yet
+		if err := client.Do(ctx, "ACL", "SETUSER", "kim", "on", "nopass", "~*", "+@all", rights).Err(); err != nil {
+			t.Fatal(err)
+		}
+		kim := redis.NewClient(&redis.Options{Addr: s.Addr(), Username: "kim", Password: "x", DisableIdentity: true})
+		defer kim.Close()
+		if final, err := New(kim, "").Joinable(ctx, true); final || err == nil || !strings.Contains(Explain(err), "users.acl") {
+			t.Errorf("Joinable() by a user with %s = %v, %v, want an error that passes", rights, final, err)
+		}
 	}
 	s.Kill()
 	if final, err := q.Usable(ctx, true); final || err == nil {

@@ -3,7 +3,6 @@ package redisqueue
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,8 +39,6 @@ var zoneScript = script("zone")
 // Redis has use for. More can only be junk, which would drown every process.
 const MaxPartitions = 4096
 
-var zoneName = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
-
 // Zones reads the list of zones. Its entries are "version partitions"; what is
 // neither is left out, so that it stops no other zone.
 func (q *Queue) Zones(ctx context.Context) (map[string]check.Zone, error) {
@@ -54,7 +51,7 @@ func (q *Queue) Zones(ctx context.Context) (map[string]check.Zone, error) {
 		version, parts, _ := strings.Cut(text, " ")
 		v, errV := strconv.Atoi(version)
 		p, errP := strconv.Atoi(parts)
-		if errV != nil || errP != nil || p < 1 || p > MaxPartitions || !zoneName.MatchString(name) {
+		if errV != nil || errP != nil || p < 1 || p > MaxPartitions || !check.ValidZone(name) {
 			continue // junk, which a scheduler that knew the zone mends
 		}
 		zones[name] = check.Zone{Version: v, Partitions: p}

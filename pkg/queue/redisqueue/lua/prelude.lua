@@ -71,6 +71,17 @@ end
 -- that follow through when memory is full. No check has such an id.
 local function removing(hash) redis.call('HDEL', hash, '(none)') end
 
+-- stream_figures tells how many entries a stream ever had, and how many it has;
+-- nil before Redis 7.0, which does not count the former.
+local function stream_figures(stream)
+  local info, added, length = redis.call('XINFO', 'STREAM', stream), nil, nil
+  for i = 1, #info, 2 do
+    if info[i] == 'entries-added' then added = info[i + 1] end
+    if info[i] == 'length' then length = info[i + 1] end
+  end
+  return added, length
+end
+
 -- num_before compares two decimal numbers without leading zeros.
 local function num_before(a, b)
   if #a ~= #b then return #a < #b end
