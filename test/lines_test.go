@@ -166,7 +166,10 @@ func TestDaemonsInPages(t *testing.T) {
 	}
 }
 
-var handlerLine = regexp.MustCompile(`(?m)^ +(- \{name: .*\})$`)
+var (
+	handlerLine  = regexp.MustCompile(`(?m)^ +(- \{name: .*\})$`)
+	handlerBlock = regexp.MustCompile("(?s)```yaml\n(- name: .*?)```")
+)
 
 // TestHandlersInPages: an entry of handlers.yaml that a page shows is one that
 // workers take.
@@ -174,7 +177,8 @@ func TestHandlersInPages(t *testing.T) {
 	t.Parallel()
 	found := 0
 	for _, page := range documents(t) {
-		for _, m := range handlerLine.FindAllStringSubmatch(read(t, page), -1) {
+		text := read(t, page)
+		for _, m := range append(handlerLine.FindAllStringSubmatch(text, -1), handlerBlock.FindAllStringSubmatch(text, -1)...) {
 			found++
 			if _, err := daemon.ParseHandlers(page, []byte(m[1]), handlers.Builtin()); err != nil {
 				t.Errorf("%s\n%v", m[1], err)

@@ -127,14 +127,15 @@ func Run(t testing.TB, dir, path string, args ...string) {
 }
 
 // Serve starts a server and waits until ready returns nil. It is killed with
-// all its children when the test ends; its output is shown when it fails.
-func Serve(t testing.TB, ready func(context.Context) error, dir, path string, args ...string) {
+// all its children when the test ends, or by end; its output is shown when the
+// test fails.
+func Serve(t testing.TB, ready func(context.Context) error, dir, path string, args ...string) (end func()) {
 	t.Helper()
 	// Not t.Context(), which ends before the clean-up that stops the server.
-	serve(t, ready, command(context.WithoutCancel(t.Context()), dir, path, args...))
+	return serve(t, ready, command(context.WithoutCancel(t.Context()), dir, path, args...))
 }
 
-func serve(t testing.TB, ready func(context.Context) error, cmd *exec.Cmd) {
+func serve(t testing.TB, ready func(context.Context) error, cmd *exec.Cmd) (end func()) {
 	t.Helper()
 	path := cmd.Path
 	var out output
@@ -145,8 +146,9 @@ func serve(t testing.TB, ready func(context.Context) error, cmd *exec.Cmd) {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
+	end = sync.OnceFunc(func() { stop(cmd, ended) })
 	t.Cleanup(func() {
-		stop(cmd, ended)
+		end()
 		if t.Failed() {
 			t.Logf("output of %s:\n%s", path, out.String())
 		}
@@ -158,12 +160,12 @@ func serve(t testing.TB, ready func(context.Context) error, cmd *exec.Cmd) {
 	for {
 		err := ready(ctx)
 		if err == nil {
-			return
+			return end
 		}
 		select {
-		case end := <-ended:
-			ended <- end
-			t.Fatalf("%s ended: %v\n%s", path, end, out.String())
+		case why := <-ended:
+			ended <- why
+			t.Fatalf("%s ended: %v\n%s", path, why, out.String())
 		case <-ctx.Done():
 			t.Fatalf("%s is not ready: %v\n%s", path, err, out.String())
 		case <-tick.C:

@@ -9,6 +9,7 @@ import (
 	"github.com/redpoll/redpoll/pkg/check"
 	"github.com/redpoll/redpoll/pkg/handlers/internal/tools"
 	"github.com/redpoll/redpoll/pkg/handlers/log"
+	"github.com/redpoll/redpoll/pkg/handlers/rrdcached"
 	"github.com/redpoll/redpoll/pkg/handlers/statsd"
 )
 
@@ -26,7 +27,8 @@ func BuiltinWith(t Tools) check.Handlers {
 		t.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}
 	return check.Handlers{
-		"log":    check.TypedHandler(log.Defaults(), log.New(t.Log)),
-		"statsd": check.TypedHandler(statsd.Defaults(), statsd.New(t)),
+		"log":       check.TypedHandler(log.Defaults(), log.New(t.Log)),
+		"rrdcached": check.TypedHandler(rrdcached.Defaults(), rrdcached.New(t)),
+		"statsd":    check.TypedHandler(statsd.Defaults(), statsd.New(t)),
 	}
 }
