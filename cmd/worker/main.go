@@ -43,6 +43,7 @@ func run(ctx context.Context, p *daemon.Process) error {
 	}
 	registerSlots(reg, w)
 	registerOutputs(reg, set.handlers)
+	registerUplinks(reg, w)
 	if len(cfg.Handlers) == 0 {
 		log.InfoContext(ctx, "no handlers: results go to the queue only; -handlers names some")
 	}

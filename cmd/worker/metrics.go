@@ -116,3 +116,18 @@ func registerSlots(reg prometheus.Registerer, w *worker.Worker) {
 		}, func() float64 { return float64(pick(w.Waiting())) }))
 	}
 }
+
+// registerUplinks adds the state of the uplinks that are tested.
+func registerUplinks(reg prometheus.Registerer, w *worker.Worker) {
+	for zone := range w.Uplinks() {
+		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "redpoll_uplink_up", Help: "1 while the worker's own network works, by its self-tests (-uplink); 0: it takes no checks of the zone.",
+			ConstLabels: prometheus.Labels{"zone": zone},
+		}, func() float64 {
+			if w.Uplinks()[zone] {
+				return 1
+			}
+			return 0
+		}))
+	}
+}

@@ -36,6 +36,7 @@ type settings struct {
 	client   redis.UniversalClient
 	tools    commands.Tools
 	handlers []daemon.HandlerEntry
+	uplinks  []worker.UplinkTest
 }
 
 // readSettings reads all settings and opens what they name. Every fault is
@@ -53,6 +54,10 @@ func readSettings(p *daemon.Process) (*settings, error) {
 	file := set.String("handlers", "", "FILE", "handlers.yaml, which names the handlers of results; empty: none")
 	deny := set.List("deny-targets", "", "CIDR", "addresses that no check reaches, beside link-local and cloud metadata; one with a leading ! is let through")
 	secrets := set.String("secrets", "", "DIR", "directory with a file for each secret that checks name; empty: none")
+	uplink := set.List("uplink", "", "[ZONE=]TARGET", "what the worker's own network is tried out with, host for ping or tcp:host:port: when all targets of a zone fail the worker takes no checks of it", func(list []string) error {
+		_, err := uplinkTests(list)
+		return err
+	})
 	plugins := set.String("plugins", "", "FILE", "plugins.yaml, the programs that checks of the command plugin may run; empty: none")
 	err := set.Parse()
 	if errors.Is(err, daemon.ErrHelp) {
@@ -81,6 +86,7 @@ func readSettings(p *daemon.Process) (*settings, error) {
 			set.Fault("handlers", *file, err)
 		}
 	}
+	s.uplinks, _ = uplinkTests(*uplink) // its fault was found by Parse
 	s.connect(set)
 	if err := set.Err(); err != nil {
 		s.close()
@@ -105,7 +111,7 @@ func (s *settings) connect(set *daemon.Settings) {
 func (s *settings) config(q worker.Queue, log *slog.Logger) worker.Config {
 	cfg := worker.Config{
 		Queue: q, Commands: commands.BuiltinWith(s.tools), Name: *s.name, Version: daemon.Version(),
-		Zones: *s.zones, Slots: *s.slots, Lease: *s.lease, Grace: *s.grace, Logger: log,
+		Zones: *s.zones, Slots: *s.slots, Lease: *s.lease, Grace: *s.grace, Uplinks: s.uplinks, Logger: log,
 	}
 	if cfg.Grace == 0 {
 		cfg.Grace = -1 // none, not the default

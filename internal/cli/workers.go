@@ -71,6 +71,9 @@ func workerView(now int64) view[workerRow] {
 			if w.Live {
 				state = "live"
 			}
+			if w.Live && len(w.Incidents) > 0 {
+				state = "uplink lost"
+			}
 			return []string{
 				w.Name, state, ago(time.Duration(w.Age) * time.Millisecond), roughly(time.Duration(now-w.Started) * time.Millisecond),
 				fmt.Sprintf("%d/%d", w.Busy, w.Slots), strings.Join(w.Zones, ","), shorten(strings.Join(w.Commands, ","), 40),

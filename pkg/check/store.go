@@ -17,6 +17,14 @@ type Stored struct {
 	Last string
 }
 
+// IncidentEntry is one incident as a lane keeps it.
+type IncidentEntry struct {
+	Lane     Lane
+	ID       string
+	Incident string // JSON
+	Ack      string // JSON, empty without one
+}
+
 // Heartbeat is what a worker tells of itself, JSON in the hash `workers`.
 type Heartbeat struct {
 	Name     string   `json:"name"`
@@ -25,7 +33,10 @@ type Heartbeat struct {
 	Busy     int      `json:"busy"`
 	Commands []string `json:"commands"`
 	Handlers []string `json:"handlers"`
-	Version  string   `json:"version"`
+	// Incidents are the open ones about the worker itself: a zone's uplink that
+	// is down. The worker takes no checks of such a zone.
+	Incidents []string `json:"incidents,omitempty"`
+	Version   string   `json:"version"`
 	// Started is when the worker started, unix ms; Every the pace of its
 	// beats, ms: after three it is not live.
 	Started int64 `json:"started"`

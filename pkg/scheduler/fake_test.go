@@ -179,6 +179,14 @@ func (f *fakeQueue) Ack(_ context.Context, lane check.Lane, id, incident, ack, c
 	return f.ackFunc(lane, id, incident, ack, change)
 }
 
+func (f *fakeQueue) Incidents(context.Context, check.Lane) ([]check.IncidentEntry, error) {
+	return nil, nil
+}
+
+func (f *fakeQueue) Raise(context.Context, check.Lane, check.Raise) (check.AdoptOutcome, error) {
+	return check.AdoptChanged, nil
+}
+
 func (f *fakeQueue) ScanSpecs(_ context.Context, lane check.Lane, cursor uint64, count int) ([]check.Stored, uint64, error) {
 	if f.scanSpecs == nil {
 		return nil, 0, nil

@@ -14,6 +14,7 @@ type Queue interface {
 	Intake
 	Registry
 	Mender
+	Herald
 }
 
 // Lanes moves due checks to the workers.
@@ -87,4 +88,11 @@ type Cleaner interface {
 	DropConsumers(ctx context.Context, lane check.Lane, idle time.Duration) (int, error)
 	// DropResolved removes incidents that were resolved before a time, unix ms.
 	DropResolved(ctx context.Context, lane check.Lane, before int64) (int, error)
+}
+
+// Herald knows the incidents, and tells of those that no run stands behind.
+type Herald interface {
+	// Incidents reads all that a lane keeps, open and resolved.
+	Incidents(ctx context.Context, lane check.Lane) ([]check.IncidentEntry, error)
+	Raise(ctx context.Context, lane check.Lane, r check.Raise) (check.AdoptOutcome, error)
 }

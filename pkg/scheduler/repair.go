@@ -170,6 +170,9 @@ func (s *Scheduler) cleanLane(ctx context.Context, p *pass) error {
 	if err != nil {
 		return err
 	}
+	if err := s.resolveLostWorkers(ctx, p.lane, now); err != nil {
+		return err
+	}
 	_, err = s.q.DropResolved(ctx, p.lane, now-incidentMemory.Milliseconds())
 	return err
 }

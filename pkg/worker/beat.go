@@ -55,6 +55,7 @@ func (w *Worker) beat(p phases, started time.Time) {
 	for {
 		_, busy, stuck := w.slots.counts()
 		beat.Busy = busy + stuck
+		beat.Incidents = w.own.ids()
 		err := w.cfg.Queue.Beat(p.queue, beat)
 		if err == nil && w.lanes.Load() != nil {
 			err = w.learnLanes(p.queue)
@@ -76,7 +77,10 @@ func (w *Worker) beat(p phases, started time.Time) {
 // leave tells the fleet that this worker ends. It is a courtesy: who dies
 // without it is forgotten after an hour.
 func (w *Worker) leave(ctx context.Context) {
-	err := w.cfg.Queue.DropWorkers(ctx, w.cfg.Name)
+	err := w.resolveOwn(ctx)
+	if err == nil {
+		err = w.cfg.Queue.DropWorkers(ctx, w.cfg.Name)
+	}
 	if lanes := w.lanes.Load(); err == nil && lanes != nil {
 		for _, lane := range *lanes {
 			if err = w.cfg.Queue.LeaveLane(ctx, lane, w.cfg.Name); err != nil {

@@ -68,6 +68,12 @@ func (q *endless) Reclaim(context.Context, check.LeaseRequest, int) ([]check.Lea
 	return nil, nil, nil
 }
 
+func (q *endless) Now(context.Context) (int64, error) { return time.Now().UnixMilli(), nil }
+
+func (q *endless) Raise(context.Context, check.Lane, check.Raise) (check.AdoptOutcome, error) {
+	return check.AdoptChanged, nil
+}
+
 func (q *endless) Complete(_ context.Context, _ check.Lane, items []check.Completion) ([]check.Outcome, error) {
 	if q.todo.Add(-int64(len(items))) <= 0 {
 		q.once.Do(func() { close(q.done) })

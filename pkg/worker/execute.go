@@ -59,6 +59,9 @@ func (w *Worker) run(p phases, r *run) {
 	switch {
 	case r.putAway():
 		w.conclude(p, r, lostResult(r.lease.Crashes), nil, true)
+	case w.uplinks[r.lease.Lane.Zone].isDown():
+		defer w.slots.done()
+		w.giveAway(r)
 	case check.Skip(r.spec.check, r.spec.schedule, r.planned(), r.now()):
 		w.skip(p, r)
 	default:
@@ -155,7 +158,7 @@ func (w *Worker) conclude(p phases, r *run, res check.Result, err error, ours bo
 	finished := time.Now()
 	why, until := w.runs.fateOf(r, w.cfg.Lease)
 	switch {
-	case why == fateCut || why == fateRemoved:
+	case why == fateCut || why == fateRemoved || why == fateUplink:
 		w.giveAway(r)
 	case why == fateLost:
 		w.stale(r, "lease ran out")
@@ -164,8 +167,20 @@ func (w *Worker) conclude(p phases, r *run, res check.Result, err error, ours bo
 		w.stale(r, "lease is no longer ours")
 		w.giveAway(r)
 	default:
-		w.finish(p, r, w.result(r, res, err), finished)
+		w.judge(p, r, w.result(r, res, err), finished)
 	}
+}
+
+// judge lets a result through, unless it is not OK and may be the worker's own
+// fault.
+func (w *Worker) judge(p phases, r *run, res check.Result, finished time.Time) {
+	uplink := w.uplinks[r.lease.Lane.Zone]
+	if res.State != check.StateOK && !r.putAway() && !uplink.believe(p.work, r.asked, finished) {
+		w.log.Info("result not believed: the uplink was down", "check", r.lease.ID, "state", res.State.String())
+		w.giveAway(r)
+		return
+	}
+	w.finish(p, r, res, finished)
 }
 
 // result makes a clean Result of what the command gave.

@@ -29,6 +29,7 @@ type fake struct {
 	onRenew    func(items []check.Holding) error
 	onRelease  func(items []check.Holding) error
 	onBeat     func(beat check.Heartbeat) error
+	onRaise    func() error
 
 	mu        sync.Mutex // guards the rest
 	lanes     []check.Lane
@@ -53,6 +54,7 @@ type fake struct {
 	suspects  int // held now
 	most      int // suspects held at once
 	left      int // lanes
+	raised    []check.Raise
 	dropped   []string
 }
 
@@ -102,6 +104,20 @@ func (f *fake) Lanes(context.Context, ...string) ([]check.Lane, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Clone(f.lanes), nil
+}
+
+func (f *fake) Now(context.Context) (int64, error) { return f.now(), nil }
+
+func (f *fake) Raise(_ context.Context, _ check.Lane, r check.Raise) (check.AdoptOutcome, error) {
+	if f.onRaise != nil {
+		if err := f.onRaise(); err != nil {
+			return "", err
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.raised = append(f.raised, r)
+	return check.AdoptChanged, nil
 }
 
 func (f *fake) LeaveLane(context.Context, check.Lane, string) error {

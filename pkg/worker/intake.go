@@ -69,7 +69,11 @@ func (w *Worker) read(ctx context.Context, p phases, wg *sync.WaitGroup, lanesNo
 		if !w.commits.wait(ctx, pauseBacklog) {
 			return
 		}
-		lanes := shuffled(lanesNow())
+		lanes := shuffled(w.reachable(lanesNow()))
+		if len(lanes) == 0 {
+			pause(ctx, block)
+			continue
+		}
 		most := batch * len(lanes)
 		if w.cfg.ReadApart {
 			most = min(batch, max(1, w.cfg.Slots/len(*w.lanes.Load())))

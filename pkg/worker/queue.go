@@ -13,6 +13,7 @@ type Queue interface {
 	Source
 	Committer
 	Directory
+	Herald
 }
 
 // Source hands out checks.
@@ -46,4 +47,11 @@ type Directory interface {
 	// DropWorkers the heartbeats of workers that end.
 	LeaveLane(ctx context.Context, lane check.Lane, worker string) error
 	DropWorkers(ctx context.Context, names ...string) error
+}
+
+// Herald tells of incidents that no run stands behind.
+type Herald interface {
+	// Now reads the queue's clock, unix ms.
+	Now(ctx context.Context) (int64, error)
+	Raise(ctx context.Context, lane check.Lane, r check.Raise) (check.AdoptOutcome, error)
 }

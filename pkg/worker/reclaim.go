@@ -11,7 +11,7 @@ import (
 // lease, until ctx ends.
 func (w *Worker) reclaim(ctx context.Context, p phases) {
 	for {
-		for _, lane := range shuffled(*w.lanes.Load()) {
+		for _, lane := range shuffled(w.reachable(*w.lanes.Load())) {
 			for w.reclaimLane(ctx, p, lane) {
 			}
 		}

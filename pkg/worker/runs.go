@@ -16,6 +16,7 @@ const (
 	fateCut          // the worker's grace is over
 	fateLost         // the lease ran out or is another's
 	fateRemoved      // the check was removed
+	fateUplink       // the worker has lost its uplink
 )
 
 // run is one run of a check, from its lease to its completion.
@@ -153,6 +154,18 @@ func (s *running) cut() {
 	now := time.Now()
 	for _, r := range s.list {
 		r.end(fateCut, now)
+	}
+}
+
+// cutZone cancels every command of a zone.
+func (s *running) cutZone(zone string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	for _, r := range s.list {
+		if r.lease.Lane.Zone == zone {
+			r.end(fateUplink, now)
+		}
 	}
 }
 

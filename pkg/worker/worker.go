@@ -47,6 +47,8 @@ type Config struct {
 	// check.Trace, as those of late runs and of results that are not OK do;
 	// default check.DefaultTraceSample, negative: none.
 	TraceSample float64
+	// Uplinks are self-tests of the worker's own network; none: it is trusted.
+	Uplinks []UplinkTest
 	// Logger is where the worker writes; nil: nowhere.
 	Logger *slog.Logger
 	// Hooks and Metrics observe the work; nil: nobody.
@@ -90,6 +92,9 @@ type Worker struct {
 	gate     gate
 	spent    Spender // Config.Metrics if it is one, else nil
 
+	uplinks map[string]*uplink // by zone; nil where there are no tests
+	own     ownIncidents
+
 	lanes   atomic.Pointer[[]check.Lane]
 	began   atomic.Bool
 	away    trouble
@@ -123,7 +128,7 @@ func New(cfg Config) (*Worker, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	w := &Worker{cfg: cfg, log: cfg.Logger, byName: map[string]*handler{}}
+	w := &Worker{cfg: cfg, log: cfg.Logger, byName: map[string]*handler{}, uplinks: newUplinks(cfg.Zones, cfg.Uplinks)}
 	for _, inst := range cfg.Handlers {
 		h := newHandler(inst)
 		w.handlers = append(w.handlers, h)
@@ -175,6 +180,14 @@ func (c *Config) validate() error {
 			bad("handler %q: timeout %s: want more than 0", h.Name, h.Timeout)
 		}
 		seen[h.Name] = true
+	}
+	for _, u := range c.Uplinks {
+		switch {
+		case u.Target == "" || u.Test == nil:
+			bad("uplink %q: want a target and a test", u.Target)
+		case u.Zone != "" && !slices.Contains(c.Zones, u.Zone):
+			bad("uplink %q: the worker does not serve zone %s", u.Target, u.Zone)
+		}
 	}
 	return errors.Join(errs...)
 }

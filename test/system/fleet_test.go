@@ -41,11 +41,12 @@ type fleet struct {
 	pardoned map[string]bool // checks that were put away and made to run again
 }
 
-// newFleet starts a Redis of its own. It must be called from the test itself.
-func newFleet(t testing.TB) *fleet {
+// newFleet starts a Redis of its own, with more arguments if there are any. It
+// must be called from the test itself.
+func newFleet(t testing.TB, more ...string) *fleet {
 	t.Helper()
 	notShort(t)
-	return newFleetOn(t, redistest.Start(t, "--appendonly", "yes", "--appendfsync", "everysec"))
+	return newFleetOn(t, redistest.Start(t, append([]string{"--appendonly", "yes", "--appendfsync", "everysec"}, more...)...))
 }
 
 // notShort skips a test that takes long where that was asked for.

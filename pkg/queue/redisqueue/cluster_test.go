@@ -88,6 +88,8 @@ func TestScriptsOnACluster(t *testing.T) {
 	}
 	_, err = r.Ack(ctx, lane, "default/a/1", "{}", `{"by":"kim"}`, "{}")
 	r.must(err)
+	_, err = r.Raise(ctx, lane, check.Raise{ID: "default/worker:w/1", Incident: "{}", Change: "{}"})
+	r.must(err)
 	_, err = r.RunNow(ctx, lane, "a", "9000-0")
 	r.must(err)
 	r.repairPass("a", specText("a", 1))

@@ -78,13 +78,8 @@ func resultEntry(lane check.Lane, m redis.XMessage) ResultEntry {
 	return ResultEntry{Lane: lane, SID: m.ID, Event: toText(m.Values["event"])}
 }
 
-// IncidentEntry is one field of the hash `incidents`.
-type IncidentEntry struct {
-	Lane     check.Lane
-	ID       string
-	Incident string // JSON
-	Ack      string // JSON, empty without one
-}
+// IncidentEntry is one incident as the queue keeps it.
+type IncidentEntry = check.IncidentEntry
 
 // Incidents reads all incidents of a lane that are kept, open and resolved.
 func (q *Queue) Incidents(ctx context.Context, lane check.Lane) ([]IncidentEntry, error) {

@@ -1,0 +1,48 @@
+package scheduler
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+
+	"github.com/redpoll/redpoll/pkg/check"
+)
+
+// resolveLostWorkers resolves the incidents that workers have opened about
+// themselves and can resolve no more: they are gone, or were started anew and
+// know nothing of them.
+func (s *Scheduler) resolveLostWorkers(ctx context.Context, lane check.Lane, now int64) error {
+	all, err := s.q.Incidents(ctx, lane)
+	if err != nil {
+		return err
+	}
+	var beats []check.Heartbeat
+	for _, e := range all {
+		_, id, _, err := check.ParseIncidentID(e.ID)
+		worker, about := check.WorkerOf(id)
+		var inc check.Incident
+		if err != nil || !about || json.Unmarshal([]byte(e.Incident), &inc) != nil || inc.Resolved != 0 {
+			continue
+		}
+		if beats == nil {
+			if beats, err = s.q.Workers(ctx); err != nil {
+				return err
+			}
+		}
+		held := slices.ContainsFunc(beats, func(hb check.Heartbeat) bool {
+			return slices.Contains(hb.Incidents, e.ID) && now-hb.At < 3*max(hb.Every, 1000)
+		})
+		if held {
+			continue
+		}
+		inc.Updated, inc.Resolved, inc.Text = now, now, "the worker is gone"
+		raise, err := check.NewRaise(lane.Zone, worker, inc, e.Incident, check.ChangeResolve)
+		if err != nil {
+			return err
+		}
+		if _, err := s.q.Raise(ctx, lane, raise); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,61 @@
+package scheduler
+
+import (
+	"encoding/json"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/redpoll/redpoll/pkg/check"
+)
+
+// What a worker has said about itself ends with the worker: the incidents of
+// those that are dead, or know nothing of them, are resolved, once.
+func TestLostWorkersIncidents(t *testing.T) {
+	eachRig(t, func(t *testing.T, r *rig) {
+		ctx := t.Context()
+		now, err := r.Now(ctx)
+		r.must(err)
+		raise := func(worker string) check.Raise {
+			at := now - 1000
+			inc := check.Incident{ID: check.IncidentID("default", check.WorkerCheckID(worker), at), To: check.StateCrit, Opened: at, Updated: at}
+			raised, err := check.NewRaise("default", worker, inc, "", check.ChangeOpen)
+			r.must(err)
+			out, err := r.Raise(ctx, lane0, raised)
+			r.must(err)
+			if again, err := r.Raise(ctx, lane0, raised); err != nil || out != check.AdoptChanged || again != check.AdoptUnchanged {
+				t.Fatalf("Raise = %v, then %v, %v, want changed, unchanged", out, again, err)
+			}
+			return raised
+		}
+		held, anew, gone := raise("held"), raise("anew"), raise("gone")
+		r.must(r.Beat(ctx, check.Heartbeat{Name: "held", Every: 60_000, Incidents: []string{held.ID}}))
+		r.must(r.Beat(ctx, check.Heartbeat{Name: "anew", Every: 60_000}))
+		dead, err := json.Marshal(check.Heartbeat{Name: "gone", Every: 1000, At: now - 10_000, Incidents: []string{gone.ID}})
+		r.must(err)
+		r.must(r.client.HSet(ctx, r.KeyWorkers(), "gone", dead).Err())
+		r.must(r.client.HSet(ctx, r.KeyIncidents(lane0), "default/check/1", `{"id":"default/check/1"}`, "default/worker:x/1", "junk").Err())
+
+		later := now + 5
+		r.must(r.s.resolveLostWorkers(ctx, lane0, later))
+		r.must(r.s.resolveLostWorkers(ctx, lane0, later+time.Minute.Milliseconds()))
+		var resolved []string
+		for _, m := range r.client.XRange(ctx, r.KeyChanges(lane0), "-", "+").Val() {
+			var ev check.Event
+			r.must(json.Unmarshal([]byte(m.Values["event"].(string)), &ev))
+			if ev.Change == check.ChangeResolve {
+				resolved = append(resolved, ev.Incident.ID)
+				if ev.Incident.Resolved != later || ev.State != check.StateOK || ev.Previous != check.StateCrit {
+					t.Errorf("resolved by %+v", ev)
+				}
+			}
+		}
+		slices.Sort(resolved)
+		if want := []string{anew.ID, gone.ID}; !slices.Equal(resolved, want) {
+			t.Errorf("resolved %v, want %v", resolved, want)
+		}
+		if out, err := r.Raise(ctx, lane0, anew); err != nil || out != "conflict" {
+			t.Errorf("Raise of another text = %v, %v, want a conflict", out, err)
+		}
+	})
+}
