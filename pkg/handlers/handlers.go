@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/redpoll/redpoll/pkg/check"
+	"github.com/redpoll/redpoll/pkg/handlers/alertmanager"
 	"github.com/redpoll/redpoll/pkg/handlers/internal/tools"
 	"github.com/redpoll/redpoll/pkg/handlers/log"
 	"github.com/redpoll/redpoll/pkg/handlers/rrdcached"
@@ -27,8 +28,9 @@ func BuiltinWith(t Tools) check.Handlers {
 		t.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}
 	return check.Handlers{
-		"log":       check.TypedHandler(log.Defaults(), log.New(t.Log)),
-		"rrdcached": check.TypedHandler(rrdcached.Defaults(), rrdcached.New(t)),
-		"statsd":    check.TypedHandler(statsd.Defaults(), statsd.New(t)),
+		"alertmanager": check.TypedHandler(alertmanager.Defaults(), alertmanager.New(t)),
+		"log":          check.TypedHandler(log.Defaults(), log.New(t.Log)),
+		"rrdcached":    check.TypedHandler(rrdcached.Defaults(), rrdcached.New(t)),
+		"statsd":       check.TypedHandler(statsd.Defaults(), statsd.New(t)),
 	}
 }

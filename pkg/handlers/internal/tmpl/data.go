@@ -10,7 +10,7 @@ import (
 	"github.com/redpoll/redpoll/pkg/check"
 )
 
-// Data is what templates see. Fields are described in docs/handlers/templates.md.
+// Data is what templates see. Fields are described in docs/templates.md.
 type Data struct {
 	ID      string // of the check
 	Zone    string
@@ -85,11 +85,14 @@ func NewData(d check.Delivery) *Data {
 		v.State, v.To, v.Severity, v.Reason = inc.To.String(), inc.To.String(), severity(inc.To), inc.Reason
 		v.Incident, v.Opened, v.Updated, v.Resolved = inc.ID, ms(inc.Opened), ms(inc.Updated), ms(inc.Resolved)
 		end := ev.Planned
+		switch {
+		case inc.Reason == check.ReasonCheckRemoved: // no run stands behind it
+			v.Text = inc.Text
+		case inc.Resolved == 0 && inc.Reason != ev.Reason: // one OK in a flapping incident, say
+			v.Text = inc.Text
+		}
 		if inc.Resolved != 0 {
 			v.State, end = check.StateOK.String(), inc.Resolved
-		}
-		if inc.Reason == check.ReasonCheckRemoved {
-			v.Text = inc.Text // no run stands behind it
 		}
 		v.Duration = time.Duration(max(end-inc.Opened, 0)) * time.Millisecond
 	}

@@ -165,3 +165,19 @@ func escapePipe(p *parse.PipeNode) {
 		Args: []parse.Node{parse.NewIdentifier(escaper).SetPos(p.Pos)},
 	})
 }
+
+// CleanLines is check.CleanText for a text of several lines, which stay.
+func CleanLines(s string, limit int) string {
+	if !strings.Contains(s, "\n") {
+		return check.CleanText(s, limit)
+	}
+	lines := strings.Split(s[:min(len(s), 4*limit)], "\n")
+	for i, line := range lines {
+		lines[i] = check.CleanText(strings.TrimSuffix(line, "\r"), limit)
+	}
+	s = strings.Join(lines, "\n")
+	if len(s) > limit {
+		s = strings.ToValidUTF8(s[:limit], "")
+	}
+	return s
+}

@@ -84,7 +84,14 @@ func TestResolve(t *testing.T) {
 	if got, want := render(t, source, Text, d), "OK CRIT critical CHECK_REMOVED the check was removed 1m30s 2030-01-02T03:05:35Z"; got != want {
 		t.Errorf("removed: %q, want %q", got, want)
 	}
-	d.Event.Incident, d.Event.Change = nil, ""
+	d = delivery("200 OK")
+	d.Event.State, d.Event.Reason, d.Event.Change = check.StateOK, "", ""
+	d.Event.Incident.Reason, d.Event.Incident.Text = "FLAPPING", "to and fro"
+	if got, want := render(t, source, Text, d), "CRIT CRIT critical FLAPPING to and fro 0s "; got != want {
+		t.Errorf("kept open by flapping: %q, want %q", got, want)
+	}
+	d = delivery("no answer")
+	d.Event.Reason, d.Event.Incident, d.Event.Change = "", nil, ""
 	if got, want := render(t, source, Text, d), "CRIT CRIT critical  no answer 0s "; got != want {
 		t.Errorf("without an incident: %q, want %q", got, want)
 	}
