@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/redpoll/redpoll/pkg/check"
+	"github.com/redpoll/redpoll/pkg/queue/redisqueue"
 )
 
 // runRow is a run record as JSON.
@@ -33,6 +34,19 @@ type runRow struct {
 	Rev       string `json:"rev,omitempty"`
 	SHA       string `json:"sha,omitempty"`
 	First     int64  `json:"first,omitempty"`
+	// To is the lane that a check is on its way to.
+	To string `json:"to,omitempty"`
+}
+
+func newRunRow(r redisqueue.Record) *runRow {
+	row := &runRow{
+		State: r.State, Paused: r.Paused, Again: r.Again, Void: r.Void, Planned: r.Planned, SID: r.SID, Owner: r.Owner,
+		Expiry: r.Expiry, Crashes: r.Crashes, Committed: r.Committed, Rev: r.Rev, SHA: r.SHA, First: r.First,
+	}
+	if r.Way.Lane != (check.Lane{}) {
+		row.To = r.Way.Lane.String()
+	}
+	return row
 }
 
 // description is all that is known of a check.
@@ -104,8 +118,7 @@ func (a *app) describe(ctx context.Context, conn *connection, t target) (*descri
 	p := places[0]
 	d := &description{checkRow: newCheckRow(parseStored(lane, p.Stored)), Lane: lane.String(), Due: p.Due, Last: parseLast(p.Last)}
 	if p.Record.State != "" {
-		run := runRow(p.Record)
-		d.Run = &run
+		d.Run = newRunRow(p.Record)
 	}
 	return d, nil
 }

@@ -139,6 +139,9 @@ type Adoption struct {
 	First int64
 	// Keep keeps the due time of a waiting check: the schedule is the same.
 	Keep bool
+	// Leaves says that the spec is of another zone, and the schedule the same:
+	// the check is to move.
+	Leaves bool
 }
 
 // AdoptOutcome is the answer to one Adoption, Removal or run request.
@@ -155,6 +158,7 @@ const (
 	AdoptMissing   AdoptOutcome = "missing"   // there is no such check
 	AdoptPaused    AdoptOutcome = "paused"    // a paused check does not run
 	AdoptBad       AdoptOutcome = "bad"       // the record could not be read; repair will mend it
+	AdoptMoved     AdoptOutcome = "moved"     // the check is in another lane, or on its way there
 )
 
 // Removal takes a check away. An open incident is resolved with it.
@@ -176,6 +180,7 @@ type Dispatched struct {
 	// Now is the server's time, Next the earliest due time left, -1 for none;
 	// unix ms.
 	Now, Next int64
-	// Dropped are ids that were due and have no spec.
-	Dropped []string
+	// Dropped are ids that were due and have no spec. Frozen are those of checks
+	// that are to move to another lane and were frozen instead of moved.
+	Dropped, Frozen []string
 }

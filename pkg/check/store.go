@@ -3,12 +3,23 @@ package check
 // These are the records that cross the border between the loops (scheduler,
 // worker, CLI) and the queue.
 
-// Zone is what the hash `zones` says of one zone: how many lanes it has, and
-// a version that rises whenever that changes.
+// Zone is what the hash `zones` says of one zone.
 type Zone struct {
-	Version    int
+	// Version rises whenever the rest changes.
+	Version int
+	// Partitions is how many lanes the zone's checks belong to; 0: the zone was
+	// deleted.
 	Partitions int
+	// Spread is how many lanes may hold checks while these move to the lanes
+	// that they belong to; 0: each is where it belongs.
+	Spread int
 }
+
+// Lanes is how many lanes have to be looked after.
+func (z Zone) Lanes() int { return max(z.Partitions, z.Spread, 1) }
+
+// Home is the lane that a check of the zone with that name belongs to.
+func (z Zone) Home(name, id string) Lane { return Lane{Zone: name, Part: Partition(id, z.Partitions)} }
 
 // Stored is what a lane holds of one check; empty texts where it has none.
 type Stored struct {
@@ -115,6 +126,8 @@ type SweepCursor struct {
 	Cursor uint64
 	// Done: the sweep has seen everything.
 	Done bool
+	// Stones asks for tombstones too.
+	Stones bool
 }
 
 // Kinds of findings on which the caller acts.
@@ -133,4 +146,9 @@ const (
 	FindingVanished = "vanished"
 	// FindingDone: a one-shot that has run.
 	FindingDone = "done"
+	// FindingFrozen: on its way to another lane. Nothing is wrong, somebody has
+	// to carry it on.
+	FindingFrozen = "frozen"
+	// FindingTombstone: a check that was removed. Nothing is wrong.
+	FindingTombstone = "tombstone"
 )

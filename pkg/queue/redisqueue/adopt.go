@@ -21,6 +21,9 @@ func (q *Queue) Adopt(ctx context.Context, lane check.Lane, items []check.Adopti
 		if a.Keep {
 			keep = 1
 		}
+		if a.Leaves {
+			keep = 2
+		}
 		args = append(args, a.ID, a.Rev, a.Spec, a.SHA, mode, a.OldSHA, a.First, keep)
 	}
 	return q.adopt(ctx, lane, args)

@@ -105,9 +105,35 @@ func TestScriptsOnACluster(t *testing.T) {
 	r.must(r.IntakeDone(ctx, []check.Verdict{{ID: "a", Zone: "default", Op: "set", Verdict: check.VerdictAccepted}}))
 	r.must(r.RestoreZone(ctx, "fra", check.Zone{Version: 1, Partitions: 4}))
 	r.deliverOnce()
+	clusterMoves(r)
 	for hash, name := range names {
 		if !s.ran[hash] {
 			t.Errorf("%s did not run", name)
 		}
 	}
+}
+
+// clusterMoves makes every move between lanes: their slots are different ones.
+func clusterMoves(r *rig) {
+	ctx := r.t.Context()
+	_, after, err := r.SetPartitions(ctx, lane.Zone, 4)
+	r.must(err)
+	if after.Spread != 4 {
+		r.t.Errorf("SetPartitions = %+v", after)
+	}
+	r.set("b", 1, r.now()+1000)
+	ok, err := r.Replicated(ctx, lane)
+	if r.must(err); !ok {
+		r.t.Error("Replicated = false, and there is no replica")
+	}
+	r.must(r.client.HSet(ctx, r.KeyIncidents(lane), "default/b/1", "{}").Err())
+	r.move(lane, other, "b")
+	_, err = r.Follow(ctx, lane)
+	r.must(err)
+	if got, err := r.LaneOf(ctx, lane.Zone, "b"); err != nil || got != other {
+		r.t.Errorf("LaneOf = %s %v, want %s", got, err, other)
+	}
+	_, err = r.Plant(ctx, third, []check.Stone{{ID: "c", Rev: "1-0"}})
+	r.must(err)
+	r.must(r.Forget(ctx, third, "c", r.rec(third, "c")))
 }

@@ -27,8 +27,12 @@ func (q *Queue) Dispatch(ctx context.Context, lane check.Lane, limit int) (check
 	if next, err := strconv.ParseFloat(toText(reply[2]), 64); err == nil && next != -1 && next < 1e15 {
 		d.Next = max(int64(next), 0)
 	}
-	for _, id := range reply[3:] {
-		d.Dropped = append(d.Dropped, toText(id))
+	for i, id := range reply[4:] {
+		if i < int(toInt(reply[3])) {
+			d.Frozen = append(d.Frozen, toText(id))
+		} else {
+			d.Dropped = append(d.Dropped, toText(id))
+		}
 	}
 	return d, nil
 }

@@ -9,9 +9,9 @@
 //	redpoll:intake             STREAM  requests; group schedulers
 //	redpoll:intake:log         STREAM  verdicts: entry, zone, id, op, verdict, reason
 //	redpoll:intake:lock        STRING  the scheduler that applies the intake
-//	redpoll:zones              HASH    zone -> "version partitions"
+//	redpoll:zones              HASH    zone -> "version partitions"; zone/lanes -> lanes in which checks may be
 //	redpoll:workers            HASH    worker -> heartbeat, JSON
-//	redpoll:meta               HASH    schema -> 1
+//	redpoll:meta               HASH    schema -> 1, or 2
 //	redpoll:{zone:0}:specs     HASH    check id -> spec, JSON: the registry
 //	redpoll:{zone:0}:due       ZSET    check id -> due time, unix ms: waiting checks
 //	redpoll:{zone:0}:ready     STREAM  {id, due}; group workers: queued and running checks

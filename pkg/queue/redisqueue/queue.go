@@ -64,6 +64,12 @@ func (q *Queue) words(ctx context.Context, s *redis.Script, name string, keys []
 	return reply, nil
 }
 
+// isReply tells an error that the server answered from any other.
+func isReply(err error) bool {
+	var reply redis.Error
+	return errors.As(err, &reply) && !errors.Is(err, redis.Nil)
+}
+
 func isNoGroup(err error) bool {
 	return err != nil && strings.Contains(err.Error(), "NOGROUP")
 }

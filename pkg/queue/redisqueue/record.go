@@ -15,7 +15,9 @@ import (
 // Record is a run record as people and tests read it; lua/prelude.lua says
 // what the words mean. Scripts alone write them.
 type Record struct {
-	State     string // waiting, queued, leased, done, removed, bad; empty: none
+	// State is waiting, queued, leased, done, removed or bad; of a check that
+	// moves between lanes frozen, moved or expected; empty: none.
+	State     string
 	Paused    bool
 	Again     bool
 	Void      bool
@@ -28,10 +30,16 @@ type Record struct {
 	Rev       string
 	SHA       string
 	First     int64
+	// Way says where a check goes, went or comes from that moves.
+	Way Way
 }
 
 var recordStates = map[string]string{
 	"w": "waiting", "q": "queued", "l": "leased", "d": "done", "t": "removed", "b": "bad",
+}
+
+var wayStates = map[byte]string{
+	'w': "frozen", 'p': "frozen", 'b': "frozen", 'm': "moved", 'z': "moved", 'c': "expected",
 }
 
 // recordForm is what lua/prelude.lua demands of each word.
@@ -64,6 +72,10 @@ func ParseRecord(text string) (Record, error) {
 		Void: strings.Contains(w[1], "v"), SID: dash(w[3]), Owner: dash(w[4]), Rev: w[7], Committed: dash(w[8]), SHA: dash(w[9]),
 	}
 	var errs [4]error
+	if w, ok := parseWay(w[8]); ok && (r.State == "bad" || r.State == "removed") {
+		r.Way, r.State = w, wayStates[w.Kind]
+		r.Committed = dash(r.Committed[strings.LastIndexByte(r.Committed, '/')+1:])
+	}
 	r.Planned, errs[0] = strconv.ParseInt(w[2], 10, 64)
 	r.Expiry, errs[1] = strconv.ParseInt(w[5], 10, 64)
 	r.Crashes, errs[2] = strconv.Atoi(w[6])

@@ -14,7 +14,7 @@ var repairScript = script("repair")
 // Repair compares checks of the registry with their records, the schedule and
 // the stream, at most a few hundred a call. With mend it mends what it finds;
 // findings with Open set need the caller: FindingHand is to be adopted (or sent
-// again as Bad), FindingLost and FindingFar are to be sent again with a Place.
+// again as Bad), FindingFrozen to be carried on, FindingLost and FindingFar are to be sent again with a Place.
 func (q *Queue) Repair(ctx context.Context, lane check.Lane, items []check.RepairItem, mend bool) ([]check.Finding, error) {
 	var bad, ask []check.RepairItem
 	for _, it := range items {
@@ -44,7 +44,7 @@ func (q *Queue) Repair(ctx context.Context, lane check.Lane, items []check.Repai
 			continue
 		}
 		placed := (kind == check.FindingLost || kind == check.FindingFar) && ask[i].Place != 0
-		open := kind == check.FindingHand || ((kind == check.FindingLost || kind == check.FindingFar) && !placed)
+		open := kind == check.FindingHand || kind == check.FindingFrozen || ((kind == check.FindingLost || kind == check.FindingFar) && !placed)
 		out = append(out, check.Finding{ID: ask[i].ID, Kind: kind, Open: open || !mend})
 	}
 	return out, nil

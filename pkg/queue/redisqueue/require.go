@@ -12,8 +12,14 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Schema is the version of keys and records that this package writes.
-const Schema = 1
+// Schema is the newest version of keys and records that this package knows. In
+// version 2 checks move between lanes, which version 1 knows nothing of; until
+// the first one may move a Redis stays at firstSchema, and binaries of both
+// versions work side by side.
+const (
+	Schema      = 2
+	firstSchema = 1
+)
 
 // ServerInfo is what the server tells of itself.
 type ServerInfo struct {
@@ -122,7 +128,7 @@ func (q *Queue) enterSchema(ctx context.Context) error {
 		return err
 	}
 	// Written only where it is missing: a full server refuses even a repetition.
-	if err := q.client.HSetNX(ctx, q.KeyMeta(), "schema", Schema).Err(); err != nil {
+	if err := q.client.HSetNX(ctx, q.KeyMeta(), "schema", firstSchema).Err(); err != nil {
 		return fmt.Errorf("write %s: %w", q.KeyMeta(), err)
 	}
 	_, err = q.schema(ctx)
@@ -141,6 +147,20 @@ func (q *Queue) schema(ctx context.Context) (int, error) {
 		return have, fmt.Errorf("%s says schema %d, this binary knows %d: a newer redpoll runs here, upgrade this one", q.KeyMeta(), have, Schema)
 	}
 	return have, nil
+}
+
+// AllowMoves writes down that checks may move between lanes from now on: older
+// binaries, whose schedulers would bring a moved check back, do not start any
+// more. Those that run have to be ended before.
+func (q *Queue) AllowMoves(ctx context.Context) error {
+	have, err := q.client.HGet(ctx, q.KeyMeta(), "schema").Int()
+	if err == nil && have >= Schema {
+		return nil
+	}
+	if err := q.client.HSet(ctx, q.KeyMeta(), "schema", Schema).Err(); err != nil {
+		return fmt.Errorf("write %s: %w", q.KeyMeta(), err)
+	}
+	return nil
 }
 
 // atLeast compares the first two numbers of a version.

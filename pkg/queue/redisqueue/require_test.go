@@ -65,9 +65,10 @@ func TestRequire(t *testing.T) {
 		{name: "evicts", info: "redis_version:7.0.0\r\nmaxmemory_policy:allkeys-lru\r\n", want: "CONFIG SET maxmemory-policy noeviction"},
 		{name: "evicts, allowed", info: "redis_version:7.0.0\r\nmaxmemory_policy:allkeys-lru\r\n", eviction: true},
 		{name: "no scripts", noEval: true, want: "redpoll needs EVAL"},
-		{name: "the same schema", schema: "1"},
+		{name: "the first schema", schema: "1"},
+		{name: "the same schema", schema: "2"},
 		{name: "an older schema", schema: "0"},
-		{name: "a newer schema", schema: "2", want: "upgrade this one"},
+		{name: "a newer schema", schema: "3", want: "upgrade this one"},
 		{name: "junk for a schema", schema: "x", want: "read schema of redpoll:meta"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

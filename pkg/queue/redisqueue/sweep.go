@@ -21,21 +21,22 @@ const (
 )
 
 // Sweep looks at one page of records, due times or last records for what has
-// no spec any more. FindingVanished and FindingDone are the caller's to remove.
+// no spec any more. FindingVanished and FindingDone are the caller's to remove,
+// FindingFrozen and FindingTombstone its to carry to another lane.
 func (q *Queue) Sweep(ctx context.Context, lane check.Lane, c check.SweepCursor, count int, mend bool) ([]check.Finding, check.SweepCursor, error) {
 	ids, cursor, err := q.sweepPage(ctx, lane, c, count)
 	if err != nil {
 		return nil, c, err
 	}
-	next := check.SweepCursor{Part: c.Part, Cursor: cursor}
+	next := check.SweepCursor{Part: c.Part, Cursor: cursor, Stones: c.Stones}
 	if cursor == 0 {
-		next = check.SweepCursor{Part: c.Part + 1, Done: c.Part+1 >= sweepEnd}
+		next = check.SweepCursor{Part: c.Part + 1, Done: c.Part+1 >= sweepEnd, Stones: c.Stones}
 	}
 	if len(ids) == 0 {
 		return nil, next, nil
 	}
-	args := make([]any, 0, 1+len(ids))
-	args = append(args, bit(mend))
+	args := make([]any, 0, 2+len(ids))
+	args = append(args, bit(mend), bit(c.Stones && c.Part == sweepRuns))
 	for _, id := range ids {
 		args = append(args, id)
 	}
@@ -47,7 +48,7 @@ func (q *Queue) Sweep(ctx context.Context, lane check.Lane, c check.SweepCursor,
 	var out []check.Finding
 	for i, v := range reply {
 		if kind := toText(v); kind != "" {
-			open := !mend || kind == check.FindingVanished || kind == check.FindingDone
+			open := !mend || kind == check.FindingVanished || kind == check.FindingDone || kind == check.FindingFrozen || kind == check.FindingTombstone
 			if open && mend && c.Part != sweepRuns {
 				continue // its record says the same
 			}

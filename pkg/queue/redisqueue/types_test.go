@@ -44,13 +44,13 @@ func TestWrongTypesOfEveryKey(t *testing.T) {
 				return err
 			}},
 			{"run", []string{k.runs, k.due}, func() error { _, err := r.RunNow(ctx, lane, "due", "9000-0"); return err }},
-			{"ack", []string{k.incidents, k.changes}, func() error { _, err := r.Ack(ctx, lane, "x", "{}", "{}", "{}"); return err }},
+			{"ack", []string{k.incidents, k.changes, k.runs}, func() error { _, err := r.Ack(ctx, lane, "x", "{}", "{}", "{}"); return err }},
 			{"repair", []string{k.runs, k.due, k.ready}, func() error {
 				_, err := r.Repair(ctx, lane, []check.RepairItem{{ID: "due", SHA: sha(specText("due", 1)), Ahead: 1, Place: 7}}, true)
 				return err
 			}},
 			{"sweep", []string{k.specs, k.runs, k.due, k.last}, func() error {
-				_, err := r.words(ctx, sweepScript, "sweep", []string{k.specs, k.runs, k.due, k.last}, 1, "nobody")
+				_, err := r.words(ctx, sweepScript, "sweep", []string{k.specs, k.runs, k.due, k.last}, 1, 0, "nobody")
 				return err
 			}},
 			{"drop", []string{k.specs}, func() error { return r.DropSpec(ctx, lane, "due", specText("due", 1)) }},
@@ -62,6 +62,7 @@ func TestWrongTypesOfEveryKey(t *testing.T) {
 			}},
 			{"zone", []string{r.KeyZones()}, func() error { return r.RestoreZone(ctx, "z", check.Zone{Version: 1, Partitions: 1}) }},
 		})
+		r.refuseWrongTypes(r.movesToLanes())
 	})
 }
 
@@ -116,6 +117,30 @@ func (r *rig) refuseWrongTypes(moves []typedMove) {
 				}
 			})
 		}
+	}
+}
+
+// movesToLanes are the steps of a move to another lane.
+func (r *rig) movesToLanes() []typedMove {
+	ctx := r.t.Context()
+	return []typedMove{
+		{"freeze", []string{r.KeyRuns(lane), r.KeyDue(lane)}, func() error {
+			_, err := r.Freeze(ctx, lane, []check.Freezing{{ID: "due", SHA: sha(specText("due", 1)), To: other}})
+			return err
+		}},
+		{"arrive", []string{r.KeySpecs(lane), r.KeyRuns(lane), r.KeyDue(lane), r.KeyLast(lane), r.KeyIncidents(lane)}, func() error {
+			_, err := r.Arrive(ctx, lane, []check.Cargo{{Frozen: check.Frozen{ID: "new", Record: frozenRecord}, Spec: "{}", Last: "{}"}})
+			return err
+		}},
+		{"depart", []string{r.KeySpecs(lane), r.KeyRuns(lane), r.KeyDue(lane), r.KeyLast(lane), r.KeyIncidents(lane), r.KeyChanges(lane)}, func() error {
+			_, err := r.Depart(ctx, lane, []check.Departure{{Cargo: check.Cargo{Frozen: check.Frozen{ID: "due"}}}})
+			return err
+		}},
+		{"shed", []string{r.KeyIncidents(lane)}, func() error {
+			return r.run(ctx, shedScript, "shed", []string{r.KeyIncidents(lane)}, "a", "b").Err()
+		}},
+		{"plant", []string{r.KeyRuns(lane)}, func() error { _, err := r.Plant(ctx, lane, []check.Stone{{ID: "due", Rev: "1-0"}}); return err }},
+		{"forget", []string{r.KeyRuns(lane)}, func() error { return r.Forget(ctx, lane, "due", "x") }},
 	}
 }
 

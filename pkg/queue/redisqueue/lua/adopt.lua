@@ -7,8 +7,9 @@
 -- the intake entry's id, empty for a spec that was found in the registry; mode
 -- is run, paused or bad (a found spec that is not valid); oldsha is the sha1 of the text
 -- that the caller read, empty for none; first is unix ms; keep 1 leaves the due
--- time of a waiting check alone
--- Returns for each: new, changed, unchanged, repeated, older, conflict, bad.
+-- time of a waiting check alone, 2 does too and says that the check is to move
+-- Returns for each: new, changed, unchanged, repeated, older, conflict, bad, or
+-- moved: it is in another lane or on its way there.
 
 local specs, runs, due = KEYS[1], KEYS[2], KEYS[3]
 local wrong = wrong_type(specs, 'hash', runs, 'hash', due, 'zset')
@@ -41,6 +42,10 @@ local function adopt(id, rev, spec, sha, mode, oldsha, first, keep)
   local hand = rev == ''
   local why = not hand and outdated(rev, was, rec)
   if why then return why end
+  if rec and way(committed) then
+    if elsewhere(state, committed) and (state == 'b' or not hand) then return 'moved' end
+    committed = '-'
+  end
   if have ~= oldsha then return 'conflict' end
   local alive = state == 'w' or state == 'q' or state == 'l'
   if alive and have == sha and oldrec == short(sha) then return 'unchanged' end
@@ -52,13 +57,14 @@ local function adopt(id, rev, spec, sha, mode, oldsha, first, keep)
     redis.call('HSET', specs, id, spec)
   end
 
-  local stop = mode ~= 'run'
+  local stop, mark = mode ~= 'run', '0'
+  if keep == '2' then first, mark, keep = '1', '1', '1' end
   local tail = ' ' .. rev .. ' ' .. committed .. ' ' .. short(sha) .. ' '
   if state == 'l' or (state == 't' and owner ~= '-') then
     if state == 't' then flags = 'av' end
     redis.call('HSET', runs, id, 'l ' .. flag(flags, 'p', stop) .. ' ' .. planned .. ' ' .. sid .. ' ' .. owner .. ' ' .. ends .. ' 0' .. tail .. first)
   elseif state == 'q' and mode ~= 'bad' then
-    redis.call('HSET', runs, id, 'q ' .. flag(flags, 'p', stop) .. ' ' .. planned .. ' ' .. sid .. ' - 0 0' .. tail .. '0')
+    redis.call('HSET', runs, id, 'q ' .. flag(flags, 'p', stop) .. ' ' .. planned .. ' ' .. sid .. ' - 0 0' .. tail .. mark)
   else
     local waits = state == 'w' and not find(flags, 'p', 1, true)
     local word = mode == 'bad' and 'b - ' or stop and 'w p ' or 'w - '

@@ -134,18 +134,19 @@ local function changed(i, rec)
   local token, was = h[5], h[8]
   local state, flags, planned, sid, owner, ends, crashes, rev, pos, committed, sha, first = read(rec)
   if not state then return 3 end
-  if owner ~= token then return committed == nonce(token) and 0 or 1 end
-  local rest = sha .. ' ' .. first
+  if owner ~= token then return nonce(committed) == nonce(token) and 0 or 1 end
+  local mark = first == '1' -- no time, but that the check is to move
   local paused = find(flags, 'p', 1, true)
   if state == 't' or find(flags, 'v', 1, true) then
     local word = state == 't' and 't - ' or paused and 'w p ' or 'w - '
     -- set anew during the run: it begins when it would have without that
-    local at = word == 'w - ' and (first == '0' and int(now) or first) or ''
-    ending(id, sid, word .. planned .. ' - - 0 0 ' .. rev .. ' - ' .. rest, at)
+    local at = word == 'w - ' and ((first == '0' or mark) and int(now) or first) or ''
+    if state ~= 't' and not mark then first = '0' end
+    ending(id, sid, word .. planned .. ' - - 0 0 ' .. rev .. ' - ' .. sha .. ' ' .. first, at)
     return 2
   end
   local at, word = ARGV[NEXT + 2 * i - 1], 'w - '
-  if was ~= rev and first ~= '0' then at = first end
+  if was ~= rev and first ~= '0' and not mark then at = first end
   if find(flags, 'a', 1, true) and (at == '0' or tonumber(at) > now) then at = int(now) end
   if paused then
     word, at = 'w p ', ''
@@ -153,7 +154,7 @@ local function changed(i, rec)
     word, at = 'd - ', ''
   end
   if not crashed[i] then crashes = '0' end
-  ending(id, sid, word .. planned .. ' - - 0 ' .. crashes .. ' ' .. rev .. ' ' .. nonce(token) .. ' ' .. rest, at)
+  ending(id, sid, word .. planned .. ' - - 0 ' .. crashes .. ' ' .. rev .. ' ' .. nonce(token) .. ' ' .. sha .. (mark and ' 1' or ' 0'), at)
   record(i)
   return 0
 end

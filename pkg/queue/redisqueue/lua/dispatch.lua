@@ -4,8 +4,9 @@
 -- KEYS[2] ready    STREAM  entries {id, due}
 -- KEYS[3] runs     HASH    check id -> run record
 -- ARGV[1] max      most checks to move in this call
--- Returns {moved, now, next, dropped...}: next is the earliest due time left
--- as text, or -1; dropped are ids that were due and have no spec.
+-- Returns {moved, now, next, frozen, ...}: next is the earliest due time left as
+-- text, or -1; frozen says how many of the ids that follow were frozen for
+-- their way to another lane; the others were due and have no spec.
 
 local due, ready, runs = KEYS[1], KEYS[2], KEYS[3]
 local wrong = wrong_type(due, 'zset', ready, 'stream', runs, 'hash')
@@ -13,7 +14,16 @@ if wrong then return wrong end
 
 local now = server_ms()
 local found = redis.call('ZRANGEBYSCORE', due, '-inf', int(now), 'WITHSCORES', 'LIMIT', 0, ARGV[1])
-local reply = { 0, now, '-1' }
+local reply = { 0, now, '-1', 0 }
+local frozen, dropped = {}, {}
+
+-- freeze gives the record of a waiting check that is to move instead of run.
+local function freeze(id, rec, plan)
+  local state, flags, planned, sid, owner, ends, crashes, rev, pos, committed, sha = read(rec)
+  if not state then return rec end
+  frozen[#frozen + 1] = id
+  return 'b - ' .. planned .. ' - - 0 ' .. crashes .. ' ' .. rev .. ' >?/w/' .. int(now) .. '/' .. nonce(committed) .. ' ' .. sha .. ' ' .. plan
+end
 
 if #found > 0 then
   local ids = {}
@@ -33,12 +43,16 @@ if #found > 0 then
       elseif #plan ~= 13 then -- no whole number of ms before the year 2286
         plan = int(math.max(math.floor(at), before + 1))
       end
-      local sid = redis.call('XADD', ready, '*', 'id', id, 'due', plan)
-      sets[n + 1], sets[n + 2] = id, 'q - ' .. plan .. ' ' .. sid .. ' - 0 ' .. sub(rec, pos)
+      if sub(rec, -2) == ' 1' then
+        sets[n + 1], sets[n + 2] = id, freeze(id, rec, plan)
+      else
+        local sid = redis.call('XADD', ready, '*', 'id', id, 'due', plan)
+        sets[n + 1], sets[n + 2] = id, 'q - ' .. plan .. ' ' .. sid .. ' - 0 ' .. sub(rec, pos)
+        reply[1] = reply[1] + 1
+      end
       n = n + 2
-      reply[1] = reply[1] + 1
     elseif not rec or sub(rec, 1, 1) == 't' then
-      reply[#reply + 1] = id
+      dropped[#dropped + 1] = id
     elseif sub(rec, 1, 1) == 'l' then
       local flags = match(rec, '^l ([pav-]+) ')
       if flags and not find(flags, 'a', 1, true) then
@@ -52,4 +66,7 @@ end
 
 local first = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')
 if #first > 0 then reply[3] = first[2] end
+reply[4] = #frozen
+for _, id in ipairs(frozen) do reply[#reply + 1] = id end
+for _, id in ipairs(dropped) do reply[#reply + 1] = id end
 return reply

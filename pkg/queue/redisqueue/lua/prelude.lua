@@ -20,6 +20,19 @@
 -- first      after an edit during the run: where the new schedule begins, unix
 --            ms; of a tombstone: when it is dropped; else 0
 --
+-- A check that moves to another lane leaves the states that an older binary
+-- knows, so that one of those takes it for bad or removed and leaves it alone.
+-- Where it goes stands in committed, in front of the random part:
+--
+--   b ... >lane/kind/at/nonce ... due   frozen, at that time: it waited (w), was
+--                          paused (p) or bad (b), and was due then, 0 for not
+--                          at all; lane is ? while nobody has said where it goes
+--   t ... >lane/kind/at/nonce ... drop  moved within the zone (m), or out of it
+--                          (z); or expected from that lane (c)
+--
+-- A first of 1 marks a check that is queued or leased: its next dispatch
+-- freezes it.
+--
 -- Scripts never read a spec, and no JSON.
 
 local match, sub, find, format = string.match, string.sub, string.find, string.format
@@ -116,5 +129,20 @@ end
 -- short cuts a sha1 to what a record keeps of it.
 local function short(sha) return sub(sha, 1, 16) end
 
--- nonce is the random part of a token.
+-- nonce is the random part of a token, or of the word committed.
 local function nonce(token) return match(token, '[^/]+$') end
+
+-- way takes the word committed of a check that moves apart: lane, kind, when
+-- it was frozen, unix ms. Nil for any other.
+local function way(committed)
+  if sub(committed, 1, 1) ~= '>' then return nil end
+  return match(committed, '^>([^/]+)/([wpbmzc])/(%d+)/[^/]+$')
+end
+
+-- elsewhere tells of a record that the check is on its way, or that it moved
+-- to another lane of the zone, or is expected from one: who wants something of
+-- it has to look there.
+local function elsewhere(state, committed)
+  local lane, kind = way(committed)
+  return lane and (state == 'b' or kind ~= 'z')
+end

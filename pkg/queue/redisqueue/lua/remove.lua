@@ -12,7 +12,8 @@
 -- ARGV[4] incident id, ARGV[5] incident, ARGV[6] change: empty without an open incident
 -- ARGV[7] keep       changes kept, about
 -- ARGV[8] ttl        ms that the tombstone stays
--- Returns changed, missing, unchanged, repeated, older, conflict or bad.
+-- Returns changed, missing, unchanged, repeated, older, conflict, bad, or moved: it
+-- is in another lane or on its way there.
 
 local specs, runs, due, last, incidents, changes = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local wrong = wrong_type(specs, 'hash', runs, 'hash', due, 'zset', last, 'hash', incidents, 'hash', changes, 'stream')
@@ -31,11 +32,13 @@ if rev ~= '' then
   local cmp = rec and rev_cmp(rev, was) or 1
   if cmp == 0 then return 'repeated' end
   if cmp < 0 then return 'older' end
-else
-  if not rec or state == 't' then return 'unchanged' end
+elseif not rec or state == 't' then
+  return 'unchanged'
+elseif not way(committed) then
   if text and (state ~= 'd' or oldrec ~= short(redis.sha1hex(text))) then return 'unchanged' end
   rev = rev_bump(was)
 end
+if rec and elsewhere(state, committed) then return 'moved' end
 if (redis.call('HGET', last, id) or '') ~= ARGV[3] then return 'conflict' end
 
 redis.call('HDEL', specs, id)

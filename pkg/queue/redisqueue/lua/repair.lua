@@ -9,8 +9,8 @@
 -- ARGV[4...] id, sha, ahead, first: four a check. sha is the sha1 of the text
 -- that the caller read; ahead is how far in the future it may be due, ms, 0 for
 -- any time before the year 5000; first is where to put it if it has to be placed, unix ms, or 0
--- Returns for each check what is wrong, empty for nothing; hand, and lost and
--- far without first, are not mended here:
+-- Returns for each check what is wrong, empty for nothing; hand, frozen, and lost
+-- and far without first, are not mended here:
 --   hand          no record, or one of another text: the caller adopts it
 --   bad_record    the record is junk; mended: dropped, the spec is found anew
 --   paused_due    paused or refused, yet due; mended: taken out of due
@@ -19,6 +19,8 @@
 --   lost_entry    queued or leased, but its entry is gone; mended: due now
 --   lost_pending  its entry is there but was delivered to nobody; mended: queued again
 --   long_lease    leased for longer than any lease; mended: shortened
+--   frozen        on its way to another lane (nothing is wrong): the caller
+--                 carries it on
 
 local runs, due, ready = KEYS[1], KEYS[2], KEYS[3]
 local wrong = wrong_type(runs, 'hash', due, 'zset', ready, 'stream')
@@ -127,6 +129,8 @@ for i = 1, n do
   if rec and not have then
     kind = 'bad_record'
     if mend then redis.call('HDEL', runs, id) end
+  elseif rec and state == 'b' and way(committed) then
+    kind = 'frozen'
   elseif not rec or have ~= short(sha) then
     kind = 'hand'
   elseif state == 'w' then
