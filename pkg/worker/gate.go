@@ -151,6 +151,20 @@ func (g *gate) tired(now time.Time, drop func(*run) bool) (dropped, back []*run)
 	return dropped, back
 }
 
+// pull takes out the waiting runs of a zone.
+func (g *gate) pull(zone string) (pulled []*run) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.waiting = slices.DeleteFunc(g.waiting, func(r *run) bool {
+		if r.lease.Lane.Zone != zone {
+			return false
+		}
+		pulled = append(pulled, r)
+		return true
+	})
+	return pulled
+}
+
 // close lets nobody in any more and gives the runs that wait.
 func (g *gate) close() []*run {
 	g.mu.Lock()

@@ -229,6 +229,7 @@ func (w *Worker) guardUplink(p phases, u *uplink) {
 		if down {
 			w.log.ErrorContext(p.queue, "uplink is down: takes no checks of the zone and hands its runs back", "zone", u.zone, "err", why)
 			w.runs.cutZone(u.zone)
+			w.turnAway(w.gate.pull(u.zone))
 		} else {
 			w.log.InfoContext(p.queue, "uplink is up again", "zone", u.zone)
 		}

@@ -126,6 +126,31 @@ func wantRaised(t *testing.T, q *fake, n int) {
 	}
 }
 
+// TestLostUplinkEndsWaiting: runs that wait for their target go back too.
+func TestLostUplinkEndsWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, c := newFake(), &cable{}
+		s := start(t, q, func(cfg *Config) {
+			far := c.command()
+			cfg.Commands["far"] = func(params json.RawMessage) (check.Command, error) {
+				run, err := far(params)
+				return device{run.Run, "switch"}, err
+			}
+			cfg.Uplinks, cfg.PerTarget = []UplinkTest{{Target: "gateway", Test: c.test}}, 1
+		})
+		for _, id := range []string{"a", "b", "c"} {
+			q.put(id, specOf(id, "far", ""))
+		}
+		pass(300 * time.Millisecond)
+		c.cut.Store(true)
+		pass(3 * time.Second)
+		if len(q.released) != 3 || len(q.completions()) != 0 {
+			t.Errorf("%d handed back, %d results, want 3, 0", len(q.released), len(q.completions()))
+		}
+		s.stop()
+	})
+}
+
 // TestRealTroubleIsReported: with an uplink that works a target that is down is
 // reported, at once.
 func TestRealTroubleIsReported(t *testing.T) {
