@@ -47,6 +47,7 @@ type Server struct {
 	Dir  string
 	// TLS is how clients connect; nil: without TLS.
 	TLS  *tls.Config
+	user string // of clients; empty: the default one
 	args []string
 	cmd  *exec.Cmd
 	// ended is closed when the process is.
@@ -112,7 +113,7 @@ func (s *Server) Run(t testing.TB) error {
 		_ = cmd.Wait()
 		close(ended)
 	}(s.cmd)
-	c := redis.NewClient(&redis.Options{Addr: s.Addr(), MaxRetries: -1, DialTimeout: time.Second, DisableIdentity: true, TLSConfig: s.TLS})
+	c := redis.NewClient(&redis.Options{Addr: s.Addr(), MaxRetries: -1, DialTimeout: time.Second, DisableIdentity: true, TLSConfig: s.TLS, Username: s.user, Password: s.user})
 	defer c.Close()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
@@ -157,7 +158,7 @@ func (s *Server) URL() string {
 // Client connects to the server; it is closed with the test.
 func (s *Server) Client(t testing.TB) *redis.Client {
 	t.Helper()
-	c := redis.NewClient(&redis.Options{Addr: s.Addr(), DisableIdentity: true, TLSConfig: s.TLS})
+	c := redis.NewClient(&redis.Options{Addr: s.Addr(), DisableIdentity: true, TLSConfig: s.TLS, Username: s.user, Password: s.user})
 	t.Cleanup(func() { _ = c.Close() })
 	return c
 }

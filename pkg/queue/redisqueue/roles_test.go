@@ -1,0 +1,376 @@
+package redisqueue
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/redpoll/redpoll/internal/redistest"
+	"github.com/redpoll/redpoll/pkg/check"
+)
+
+// runBy says which users of deploy/redis/users.acl run a script. Operators do
+// by `redpoll verify --repair` and its like; lookers may run it so that it only
+// looks.
+var runBy = map[string]struct {
+	users   []string
+	lookers []string
+}{
+	"ack":      {users: []string{"scheduler"}},
+	"adopt":    {users: []string{"scheduler", "operator"}},
+	"arrive":   {users: []string{"scheduler"}},
+	"bury":     {users: []string{"worker"}},
+	"complete": {users: []string{"worker"}},
+	"consumer": {users: []string{"scheduler", "worker"}},
+	"depart":   {users: []string{"scheduler"}},
+	"dispatch": {users: []string{"scheduler"}},
+	"drop":     {users: []string{"scheduler"}},
+	"fetch":    {users: []string{"worker"}},
+	"forget":   {users: []string{"scheduler"}},
+	"freeze":   {users: []string{"scheduler"}},
+	"hold":     {users: []string{"worker"}},
+	"lease":    {users: []string{"worker"}},
+	"lock":     {users: []string{"scheduler"}},
+	"log":      {users: []string{"scheduler"}},
+	"plant":    {users: []string{"scheduler"}},
+	"raise":    {users: []string{"scheduler", "worker"}},
+	"reader":   {users: []string{"worker"}},
+	"release":  {users: []string{"worker"}},
+	"remove":   {users: []string{"scheduler"}},
+	"renew":    {users: []string{"worker"}},
+	"repair":   {users: []string{"scheduler", "operator"}, lookers: []string{"viewer"}},
+	"replace":  {users: []string{"scheduler"}},
+	"resend":   {users: []string{"operator"}},
+	"run":      {users: []string{"scheduler"}},
+	"settle":   {users: []string{"worker"}},
+	"shed":     {users: []string{"scheduler"}},
+	"sweep":    {users: []string{"scheduler", "operator"}, lookers: []string{"viewer"}},
+	"zone":     {users: []string{"scheduler"}},
+}
+
+// calls are what scripts call in Redis: the words of the command, with KEY for
+// the key. All that matters is that Redis knows the command by them.
+var calls = map[string]string{
+	"DEL": "KEY", "EXISTS": "KEY", "GET": "KEY", "PTTL": "KEY", "PEXPIRE": "KEY 1", "SET": "KEY v PX 1", "TYPE": "KEY", "TIME": "",
+	"HDEL": "KEY f", "HEXISTS": "KEY f", "HGET": "KEY f", "HMGET": "KEY f", "HSET": "KEY f v", "HSETNX": "KEY f v", "HLEN": "KEY",
+	"XACK": "KEY g 1-1", "XADD": "KEY * f v", "XDEL": "KEY 1-1", "XGROUP CREATE": "KEY g 0", "XGROUP DELCONSUMER": "KEY g c",
+	"XINFO GROUPS": "KEY", "XINFO STREAM": "KEY", "XLEN": "KEY", "XPENDING": "KEY g - + 1", "XRANGE": "KEY - +",
+	"XREADGROUP": "GROUP g c STREAMS KEY >", "XTRIM": "KEY MAXLEN 1",
+	"ZADD": "KEY 1 m", "ZCARD": "KEY", "ZMSCORE": "KEY m", "ZRANGE": "KEY 0 0", "ZRANGEBYSCORE": "KEY 0 1", "ZREM": "KEY m", "ZSCORE": "KEY m",
+}
+
+// call is one command of a script: its words, and the script's name for the key.
+type call struct{ command, key string }
+
+var (
+	callSite = regexp.MustCompile(`redis\.p?call\(([^,()]*)(?:, *('[A-Z]+'))?(?:, *([a-z_]+))?`)
+	quoted   = regexp.MustCompile(`'([A-Z]+)'`)
+)
+
+// callsOf finds what a script calls itself, and what the prelude calls for it.
+func callsOf(t *testing.T, h header) []call {
+	t.Helper()
+	found := []call{{"TYPE", h.keys[0]}}
+	for _, key := range h.keys {
+		found = append(found, call{"TYPE", key})
+		if strings.Contains(h.body, "removing("+key+")") {
+			found = append(found, call{"HDEL", key})
+		}
+		if strings.Contains(h.body, "stream_figures("+key+")") {
+			found = append(found, call{"XINFO STREAM", key})
+		}
+	}
+	if strings.Contains(h.body, "server_ms()") {
+		found = append(found, call{"TIME", ""})
+	}
+	for _, m := range callSite.FindAllStringSubmatch(h.body, -1) {
+		words := quoted.FindAllStringSubmatch(m[1], -1)
+		if len(words) == 0 {
+			t.Errorf("%s: %s: the name of the command is not read by this test: teach it", h.name, m[0])
+		}
+		for _, w := range words {
+			command, key := w[1], m[3]
+			switch {
+			case command == "XGROUP" || command == "XINFO":
+				command += " " + strings.Trim(m[2], "'")
+			case command == "XREADGROUP":
+				key = "changes"
+			}
+			if key != "" && !slices.Contains(h.keys, key) {
+				t.Errorf("%s: %s: %s is no key of the header: keys have the same names everywhere", h.name, m[0], key)
+				continue
+			}
+			found = append(found, call{command, key})
+		}
+	}
+	return found
+}
+
+// keyNamed is a key that stands in the header of a script as name.
+func keyNamed(q *Queue, script, name string) string {
+	switch {
+	case script == "lock":
+		return q.KeyIntakeLock()
+	case script == "log":
+		return q.KeyIntakeLog()
+	case name == "zones":
+		return q.KeyZones()
+	case name == "workers":
+		return q.KeyWorkers()
+	case name == "deliver":
+		return q.KeyDeliver(lane, "pager")
+	}
+	return q.laneKey(lane, name)
+}
+
+// dryRun asks the server whether a user may run a command, empty when he may.
+func dryRun(t *testing.T, c *redis.Client, user string, words ...string) string {
+	t.Helper()
+	args := []any{"ACL", "DRYRUN", user}
+	for _, w := range words {
+		args = append(args, w)
+	}
+	reply, err := c.Do(t.Context(), args...).Text()
+	if err != nil {
+		t.Errorf("ACL DRYRUN %s %q: %v", user, words, err)
+	}
+	if reply == "OK" {
+		return ""
+	}
+	return reply
+}
+
+// changes tells that a command writes.
+func changes(command string) bool {
+	return slices.Contains(strings.Fields("DEL HDEL HSET HSETNX PEXPIRE SET XACK XADD XDEL XGROUP XTRIM XREADGROUP ZADD ZREM"), strings.Fields(command)[0])
+}
+
+// TestRolesMayRunTheirScripts: every command of every script is allowed to the
+// users who run it, on the very keys.
+func TestRolesMayRunTheirScripts(t *testing.T) {
+	t.Parallel()
+	server := redistest.StartRoles(t)
+	c := server.Client(t)
+	q := New(c, "")
+	for _, name := range scriptNames(t) {
+		by, ok := runBy[name]
+		if !ok {
+			t.Errorf("lua/%s.lua: runBy does not say which users run it", name)
+			continue
+		}
+		h := readHeader(t, name)
+		found := callsOf(t, h)
+		for _, user := range slices.Concat(by.users, by.lookers) {
+			keys := []string{}
+			for _, k := range h.keys {
+				keys = append(keys, keyNamed(q, name, k))
+			}
+			eval := slices.Concat([]string{"EVALSHA", "x", fmt.Sprint(len(keys))}, keys)
+			if why := dryRun(t, c, user, eval...); why != "" {
+				t.Errorf("lua/%s.lua: %s may not run it, deploy/redis/users.acl: %s", name, user, why)
+			}
+			for _, call := range found {
+				if slices.Contains(by.lookers, user) && changes(call.command) {
+					continue
+				}
+				wantAllowed(t, c, user, name, call, keyNamed(q, name, call.key))
+			}
+		}
+	}
+}
+
+func wantAllowed(t *testing.T, c *redis.Client, user, script string, what call, key string) {
+	t.Helper()
+	form, ok := calls[what.command]
+	if !ok {
+		t.Errorf("lua/%s.lua: calls has no form of %s: add one", script, what.command)
+		return
+	}
+	words := strings.Fields(what.command + " " + form)
+	for i, w := range words {
+		if w == "KEY" {
+			words[i] = key
+		}
+	}
+	if why := dryRun(t, c, user, words...); why != "" {
+		t.Errorf("lua/%s.lua: the user %s may not run %s on %s: extend deploy/redis/users.acl: %s", script, user, what.command, key, why)
+	}
+}
+
+// TestRolesMayDoNoMore: what the roles are there to prevent.
+func TestRolesMayDoNoMore(t *testing.T) {
+	t.Parallel()
+	server := redistest.StartRoles(t)
+	c := server.Client(t)
+	q := New(c, "")
+	specs, ready, runs, last := q.KeySpecs(lane), q.KeyReady(lane), q.KeyRuns(lane), q.KeyLast(lane)
+	for _, role := range []string{"default", "scheduler", "worker", "producer", "viewer", "operator", "keda"} {
+		for _, line := range []string{
+			"KEYS *", "SCAN 0", "FLUSHALL", "FLUSHDB", "CONFIG GET x", "CONFIG SET x y", "DEBUG JMAP", "SCRIPT FLUSH", "SCRIPT KILL", "SHUTDOWN", "ACL LIST", "ACL SETUSER x",
+			"SAVE", "MONITOR", "CLIENT KILL x:1", "CLIENT LIST", "REPLICAOF a 1", "MODULE LIST", "FUNCTION LIST", "RENAME a b", "MIGRATE a 1 b 0 1", "RESTORE a 0 x", "SWAPDB 0 1",
+			"GET other", "HGETALL other:{default:0}:specs", "EVAL x 1 other", "DEL " + specs, "DEL " + ready, "DEL " + q.KeyZones(), "DEL " + q.KeyIntake(), "PUBLISH a b",
+		} {
+			wantRefused(t, c, role, line)
+		}
+	}
+	refused := map[string][]string{
+		"worker": {
+			"HSET " + specs + " a b", "HDEL " + specs + " a", "HSETNX " + specs + " a b", "HSET " + q.KeyZones() + " a b", "HSETNX " + q.KeyZones() + " a b", "HDEL " + q.KeyZones() + " a",
+			"HSET " + q.KeyMeta() + " a b", "HSETNX " + q.KeyMeta() + " a b", "XADD " + q.KeyIntake() + " * a b", "XRANGE " + q.KeyIntake() + " - +", "XADD " + q.KeyIntakeLog() + " * a b",
+			"XRANGE " + q.KeyIntakeLog() + " - +", "SET " + q.KeyIntakeLock() + " a", "SET " + ready + " a", "EVAL x 1 " + q.KeyZones(), "EVAL x 1 " + q.KeyIntake(), "ZREM " + q.KeyDue(lane) + " a",
+			"ZRANGE " + q.KeyDue(lane) + " 0 1", "HSCAN redpoll:other 0",
+		},
+		"producer": {
+			"XRANGE " + q.KeyIntake() + " - +", "XREAD STREAMS " + q.KeyIntake() + " 0", "XDEL " + q.KeyIntake() + " 1-1", "XADD " + q.KeyIntakeLog() + " * a b", "HGETALL " + specs, "HGET " + last + " a",
+			"XRANGE " + q.KeyResults(lane) + " - +", "HGETALL " + q.KeyWorkers(), "HGETALL " + q.KeyZones(), "EVAL x 0", "INFO",
+		},
+		"viewer": {
+			"XADD " + q.KeyIntake() + " * a b", "HSET " + specs + " a b", "ZADD " + q.KeyDue(lane) + " 0 a", "HSET " + runs + " a b", "XACK " + ready + " workers 1-1", "HDEL " + q.KeyIncidents(lane) + " a",
+			"XREADGROUP GROUP workers c STREAMS " + ready + " >", "XGROUP CREATE " + ready + " g 0", "EVAL x 1 " + q.KeyIntake(),
+		},
+		"keda":      {"HGETALL " + specs, "XRANGE " + ready + " - +", "XLEN " + q.KeyResults(lane), "XADD " + ready + " * a b", "EVAL x 0"},
+		"operator":  {"XREADGROUP GROUP workers c STREAMS " + ready + " >", "SET " + q.KeyIntakeLock() + " a"},
+		"scheduler": {"SET " + specs + " a", "PEXPIRE " + specs + " 1"},
+	}
+	for role, lines := range refused {
+		for _, line := range lines {
+			wantRefused(t, c, role, line)
+		}
+	}
+}
+
+func wantRefused(t *testing.T, c *redis.Client, role, line string) {
+	t.Helper()
+	if dryRun(t, c, role, strings.Fields(line)...) == "" {
+		t.Errorf("deploy/redis/users.acl: %s may run %s, want it refused", role, line)
+	}
+}
+
+// Inside of scripts the rights are those of the user: a script of a worker's own
+// writes no specs, one of a viewer's writes nothing.
+func TestRolesHoldInScripts(t *testing.T) {
+	t.Parallel()
+	server := redistest.StartRoles(t)
+	q := New(server.Client(t), "")
+	for role, words := range map[string][]string{
+		"worker": {q.KeySpecs(lane), "HSET"},
+		"viewer": {q.KeyRuns(lane), "HSET"},
+	} {
+		c := server.As(t, role)
+		text := "return redis.call('" + words[1] + "', KEYS[1], 'a', 'b')"
+		if err := c.Eval(t.Context(), text, words[:1]).Err(); err == nil {
+			t.Errorf("%s wrote %s by a script", role, words[0])
+		}
+		if err := c.Eval(t.Context(), "return redis.call('HGET', KEYS[1], 'a')", words[:1]).Err(); err != nil && err != redis.Nil {
+			t.Errorf("%s may not read %s in a script: %v", role, words[0], err)
+		}
+	}
+	// A lane's name decides: a worker for one zone alone is made by its name.
+	other := q.KeyReady(check.Lane{Zone: "fra"})
+	if why := dryRun(t, server.Client(t), "worker", "XLEN", other); why != "" {
+		t.Errorf("a worker may not look into %s: %s", other, why)
+	}
+}
+
+// On a cluster the client asks for its shape first.
+func TestRolesOnACluster(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	server := redistest.StartRoles(t, "--cluster-enabled", "yes")
+	admin := server.Client(t)
+	if err := admin.ClusterAddSlotsRange(ctx, 0, 16383).Err(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() bool { return strings.Contains(admin.ClusterInfo(ctx).Val(), "cluster_state:ok") })
+	for role, use := range map[string]func(q *Queue) error{
+		"scheduler": func(q *Queue) error { return q.Prepare(ctx, lane) },
+		"worker": func(q *Queue) error {
+			_, err := q.Read(ctx, "w", []check.Lane{lane}, 1, 0)
+			return err
+		},
+		"viewer": func(q *Queue) error {
+			_, err := q.Stats(ctx, lane)
+			return err
+		},
+		"producer": func(q *Queue) error {
+			_, err := q.Request(ctx, []string{"id", "a"})
+			return err
+		},
+	} {
+		client, err := Open("redis+cluster://"+role+":"+role+"@"+server.Addr(), Security{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+		if err := use(New(client, "")); err != nil {
+			t.Errorf("%s on a cluster: %v", role, err)
+		}
+	}
+	wantNoRefusals(t, admin)
+}
+
+// What the KEDA scaler of Redis streams asks.
+func TestRoleOfKEDA(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	server := redistest.StartRoles(t)
+	admin := server.Client(t)
+	q := New(admin, "")
+	if err := q.Prepare(ctx, lane); err != nil {
+		t.Fatal(err)
+	}
+	c := server.As(t, "keda")
+	for _, cmd := range []redis.Cmder{
+		c.Ping(ctx), c.Info(ctx), c.XLen(ctx, q.KeyReady(lane)), c.XPending(ctx, q.KeyReady(lane), GroupWorkers), c.XInfoGroups(ctx, q.KeyReady(lane)),
+	} {
+		if cmd.Err() != nil {
+			t.Errorf("%s: %v", cmd.Name(), cmd.Err())
+		}
+	}
+	wantNoRefusals(t, admin)
+}
+
+func wantNoRefusals(t *testing.T, admin *redis.Client) {
+	t.Helper()
+	entries, err := admin.ACLLog(t.Context(), 100).Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		t.Errorf("%s was refused %s (%s)", e.Username, e.Object, e.Reason)
+	}
+}
+
+// The list of users is of no use before it has passwords, and passwords.sh gives
+// it some.
+func TestRolesGetPasswords(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "made")
+	const folder = "../../../deploy/redis/"
+	if out, err := exec.Command(folder+"passwords.sh", dir).CombinedOutput(); err != nil {
+		t.Fatalf("passwords.sh: %v %s", err, out)
+	}
+	if out, err := exec.CommandContext(t.Context(), "redis-server", "--port", "0", "--aclfile", folder+"users.acl").CombinedOutput(); err == nil {
+		t.Errorf("Redis takes users.acl with places for passwords for one with passwords:\n%s", out)
+	}
+	made, err := os.ReadFile(filepath.Join(dir, "users.acl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := redistest.StartUsers(t, made)
+	for _, m := range regexp.MustCompile(`(?m)^user (\w+) reset on`).FindAllStringSubmatch(string(made), -1) {
+		if err := ping(t, server.URL(), Security{Username: m[1], PasswordFile: filepath.Join(dir, m[1]+".password")}); err != nil {
+			t.Errorf("%s with the password that was made: %v", m[1], err)
+		}
+	}
+	if out, err := exec.Command(folder+"passwords.sh", dir).CombinedOutput(); err == nil {
+		t.Errorf("passwords.sh makes new passwords over those that are in use: %s", out)
+	}
+}

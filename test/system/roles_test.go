@@ -1,0 +1,214 @@
+package system
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redpoll/redpoll/internal/redistest"
+)
+
+// newRoles is a fleet on a Redis with the users of deploy/redis/users.acl: each
+// program has its own, redis-cli is the producer, redpoll the operator.
+func newRoles(t testing.TB) *fleet {
+	t.Helper()
+	notShort(t)
+	server := redistest.StartRoles(t, "--appendonly", "yes")
+	f := newFleetOn(t, server)
+	f.reach = func(program string) []string {
+		switch program {
+		case "redis-cli":
+			return []string{"-p", strconv.Itoa(server.Port), "--user", "producer", "--pass", "producer", "--no-auth-warning"}
+		case "redpoll":
+			return []string{"--redis", server.URLAs("operator")}
+		}
+		return []string{"-redis", server.URLAs(program)}
+	}
+	return f
+}
+
+// noRefusals demands that nobody tried what his role does not allow.
+func (f *fleet) noRefusals() {
+	f.Helper()
+	entries, err := f.client.ACLLog(f.Context(), 128).Result()
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, e := range entries {
+		f.Errorf("the user %s was refused %s %d times (%s, %s): extend deploy/redis/users.acl, or do without", e.Username, e.Object, e.Count, e.Reason, e.Context)
+	}
+}
+
+// as runs the CLI as another user.
+func (f *fleet) as(role string, args ...string) (string, int) {
+	f.Helper()
+	return f.run("", binary(f, "redpoll"), append([]string{"--redis", f.redis.URLAs(role)}, args...)...)
+}
+
+// The whole system works with the users of deploy/redis/users.acl, also when
+// workers die and keys are lost, and nobody tries more than he may.
+func TestRoles(t *testing.T) {
+	t.Parallel()
+	f := newRoles(t)
+	ss, ws := f.up(2, 3)
+	f.ready(f.worker("w4", "-zones", "lab,default"))
+	f.add(60, time.Second, 2*time.Second)
+	f.accepted(f.addLine("inlab", "1s", "zone lab"))
+	f.noRefusals()
+
+	for range 3 { // reclaim
+		ws[0].kill()
+		f.kills++
+		pass(t, 300*time.Millisecond)
+		ws[0] = f.again(ws[0])
+	}
+	ss[0].kill()
+	f.again(ss[0])
+	f.ready(f.running("")...)
+	f.noRefusals()
+
+	f.rob() // repair
+	begun := time.Now()
+	f.goOn(begun, 2, 20*time.Second)
+	if len(f.repairs()) < 2 {
+		t.Errorf("repaired %v, want more kinds: this tests less than it should", f.repairs())
+	}
+	f.noRefusals()
+	if err := f.client.HDel(t.Context(), key("specs"), "astray").Err(); err != nil {
+		t.Fatal(err)
+	}
+	f.finish(bounds{doubles: 8, gap: 20 * time.Second, offGrid: 8})
+	for _, s := range f.running("s") {
+		s.stop()
+	}
+	f.noRefusals()
+}
+
+// rob takes away, as a user who may do everything, what repair brings back.
+func (f *fleet) rob() {
+	f.Helper()
+	for _, words := range [][]any{
+		{"ZREM", key("due"), "c000", "c001"}, {"HDEL", key("runs"), "c002", "c003"}, {"HSET", key("runs"), "c004", "junk"},
+		{"HSET", key("specs"), "hand", f.spec("hand", "1s")}, {"HDEL", key("specs"), "c059"}, {"HSET", key("last"), "nobody", "{}"},
+		{"XGROUP", "DESTROY", key("ready"), "workers"}, {"DEL", "redpoll:zones"}, {"ZADD", key("due"), "1e15", "c005"},
+		{"HSET", key("specs"), "astray", "junk"},
+	} {
+		if err := f.client.Do(f.Context(), words...).Err(); err != nil {
+			f.Fatal(words, err)
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.checks, "c059")
+}
+
+// verbs are calls of every verb of redpoll by the role that it needs, and what
+// they print. Those that speak to no Redis of others are not in it.
+var verbs = []struct {
+	role, line, want string
+	code             int
+}{
+	{"operator", "add v1 tcp --every 1h host=127.0.0.1 port=1", "v1", 0},
+	{"operator", "add v2 tcp --every 1h host=127.0.0.1 port=1", "v2", 0},
+	{"operator", "pause v2", "v2", 0},
+	{"operator", "resume v2", "v2", 0},
+	{"operator", "run v1", "v1", 0},
+	{"operator", "apply -f - --yes", "", 0},
+	{"operator", "delete v2 --yes", "v2", 0},
+	{"viewer", "get", "v1", 0},
+	{"viewer", "get v1 -o json", `"v1"`, 0},
+	{"viewer", "describe v1", "v1", 0},
+	{"viewer", "diff -f -", "", 0},
+	{"viewer", "export", "v1", 0},
+	{"viewer", "results -n 3", "", 0},
+	{"viewer", "trace v1", "UNREACHABLE", 0},
+	{"viewer", "incidents", "v1", 0},
+	{"operator", "ack v1", "v1", 0},
+	{"viewer", "due", "", 0},
+	{"viewer", "workers", "w1", 0},
+	{"viewer", "verify", "", 0},
+	{"operator", "verify --repair", "", 0},
+	{"viewer", "doctor", "", 0},
+	{"operator", "doctor -o json", "", 0},
+}
+
+// elsewhere are the verbs that use a Redis of their own, or none.
+var elsewhere = []string{"demo", "bench", "version", "completion", "help"}
+
+// TestRolesOfVerbs: each verb of redpoll works for the role that README and
+// docs name, and needs no more.
+func TestRolesOfVerbs(t *testing.T) {
+	t.Parallel()
+	f := newRoles(t)
+	s := f.scheduler("s1")
+	f.ready(s, f.worker("w1"))
+	f.add(5, time.Second)
+	seen := map[string]bool{}
+	for _, v := range verbs {
+		args := strings.Fields(v.line)
+		seen[args[0]] = true
+		out, code := f.as(v.role, args...)
+		if code != v.code || !strings.Contains(out, v.want) {
+			t.Errorf("redpoll %s as %s = %d, want %d and %q:\n%s", v.line, v.role, code, v.code, v.want, out)
+		}
+		if strings.Contains(out, "NOPERM") || strings.Contains(out, "no permissions") {
+			t.Errorf("redpoll %s as %s may not what it does:\n%s", v.line, v.role, out)
+		}
+	}
+	help, _ := f.redpoll("help")
+	for _, m := range regexp.MustCompile(`(?m)^  ([a-z]+) {2,}`).FindAllStringSubmatch(help, -1) {
+		if verb := m[1]; !seen[verb] && !slices.Contains(elsewhere, verb) {
+			t.Errorf("no role is named that can do 'redpoll %s': add a line to verbs", verb)
+		}
+	}
+	tail := start(t, "tail", binary(t, "redpoll"), "--redis", f.redis.URLAs("viewer"), "results", "-f", "-n", "0")
+	f.eventually(5*time.Second, func() error {
+		if !strings.Contains(tail.logs.String(), "c000") {
+			return fmt.Errorf("results -f shows %q", tail.logs.String())
+		}
+		return nil
+	})
+	tail.kill()
+	f.mendAsOperator(s)
+	f.noRefusals()
+
+	for _, line := range []string{"add v3 tcp --every 1h host=127.0.0.1 port=1", "delete v1 --yes"} {
+		if out, code := f.as("viewer", strings.Fields(line)...); code == 0 {
+			t.Errorf("redpoll %s worked for a viewer:\n%s", line, out)
+		}
+	}
+	if out, code := f.as("viewer", "get", "v1", "-o", "name"); code != 0 || !strings.Contains(out, "v1") {
+		t.Errorf("v1 is gone after what a viewer tried: %s", fmt.Sprint(code, out))
+	}
+}
+
+// mendAsOperator has redpoll mend what is wrong while no scheduler does.
+func (f *fleet) mendAsOperator(s *proc) {
+	f.Helper()
+	s.stop()
+	for _, words := range [][]any{
+		{"ZREM", key("due"), "c000", "v1"}, {"HSET", key("runs"), "c001", "junk"}, {"ZADD", key("due"), "1e15", "v1"},
+		{"HSET", key("last"), "nobody", "{}"}, {"ZADD", key("due"), "1e15", "nobody2"},
+	} {
+		if err := f.client.Do(f.Context(), words...).Err(); err != nil {
+			f.Fatal(words, err)
+		}
+	}
+	out, _ := f.redpoll("verify", "--repair", "--wait", "1s")
+	for _, want := range []string{"bad_record", "far", "stray"} {
+		if !strings.Contains(out, want) {
+			f.Errorf("redpoll verify --repair mended no %s:\n%s", want, out)
+		}
+	}
+	f.ready(f.again(s))
+	f.eventually(15*time.Second, func() error {
+		if out, code := f.redpoll("verify"); code != 0 {
+			return fmt.Errorf("verify = %d %s", code, out)
+		}
+		return nil
+	})
+}
