@@ -76,7 +76,7 @@ var testHelpers = importRule{
 	ours:   []string{"pkg/...", "internal/..."},
 	third: []string{
 		"go.uber.org/goleak", "github.com/redis/go-redis/v9", "github.com/alicebob/miniredis/v2", "github.com/gosnmp/gosnmp",
-		"golang.org/x/net/...", "golang.org/x/sys/unix", "github.com/prometheus/client_golang/prometheus", "github.com/rogpeppe/go-internal/testscript",
+		"golang.org/x/net/...", "golang.org/x/sys/unix", "github.com/prometheus/client_golang/prometheus/...", "github.com/rogpeppe/go-internal/testscript",
 	},
 }
 

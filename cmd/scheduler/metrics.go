@@ -30,16 +30,16 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}
 	m := &metrics{
 		dispatched: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "redpoll_dispatched_total", Help: "Due checks that this scheduler moved to the workers.",
+			Name: "redpoll_dispatched_total", Help: "Due checks that this scheduler moved into the stream of the workers.",
 		}),
 		strays: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "redpoll_strays_total", Help: "Ids that were due and have no spec.",
+			Name: "redpoll_strays_total", Help: "Ids that were due and have no spec: written by hand, or left behind. They are taken out.",
 		}),
-		requests: counter("redpoll_requests_total", "Verdicts on requests and on specs written by hand.", "verdict"),
-		repairs:  counter("redpoll_repairs_total", "What repair found wrong, by kind; rises only after harm or a change by hand.", "kind"),
-		failures: counter("redpoll_loop_failures_total", "Failures of the scheduler's loops; each is tried again.", "loop"),
-		overdue:  gauge("redpoll_overdue_seconds", "For how long the zone's oldest due check has been waiting for dispatch."),
-		ready:    gauge("redpoll_ready_entries", "Queued and running checks of the zone."),
+		requests: counter("redpoll_requests_total", "Verdicts on requests, and on specs that were written by hand: accepted, rejected, unchanged.", "verdict"),
+		repairs:  counter("redpoll_repairs_total", "What repair found wrong and mended, by kind. Rises only after keys were lost or changed by hand.", "kind"),
+		failures: counter("redpoll_loop_failures_total", "Failures of the scheduler's loops, by loop; each is tried again. Rises while Redis is away.", "loop"),
+		overdue:  gauge("redpoll_overdue_seconds", "For how long the oldest due check of the zone has waited for a scheduler to dispatch it. Near 0 while one works."),
+		ready:    gauge("redpoll_ready_entries", "Checks of the zone that are queued or running: the length of its ready streams."),
 	}
 	// What has not happened yet is 0, not missing: rates and alerts need that.
 	for _, verdict := range []string{check.VerdictAccepted, check.VerdictRejected, check.VerdictUnchanged} {

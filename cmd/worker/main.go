@@ -29,7 +29,7 @@ func run(ctx context.Context, p *daemon.Process) error {
 	queue := redisqueue.New(client, *set.common.Prefix)
 	reg := daemon.NewRegistry()
 	cfg := set.config(queue, log)
-	cfg.Metrics = newMetrics(reg)
+	cfg.Metrics = newMetrics(reg).expect(cfg.Handlers)
 	var w *worker.Worker
 	health := daemon.NewHealth(healthAge, func(ctx context.Context) error {
 		if err := w.Ready(); err != nil {

@@ -32,28 +32,28 @@ type commandMetrics struct {
 func newMetrics(reg prometheus.Registerer) *metrics {
 	m := &metrics{
 		lateness: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "redpoll_check_lateness_seconds", Help: "How long after its planned time a run started.",
+			Name: "redpoll_check_lateness_seconds", Help: "How late runs started: from the planned time to the begin of the command, by the clock of Redis. Runs that were left out are not in it.",
 			Buckets: []float64{.001, .0025, .005, .01, .02, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 1200, 3600},
 		}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "redpoll_check_duration_seconds", Help: "How long a command took.",
+			Name: "redpoll_check_duration_seconds", Help: "How long commands ran. One that was given up counts with the time that it had; unknown stands for commands that this worker does not have.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300},
 		}, []string{"command"}),
 		results: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "redpoll_results_total", Help: "Results by command and state.",
+			Name: "redpoll_results_total", Help: "Results by command and state (OK, WARN, CRIT, UNKNOWN), counted before their commit.",
 		}, []string{"command", "state"}),
 		handlers: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "redpoll_handler_errors_total", Help: "Events that a handler did not get right.",
+			Name: "redpoll_handler_errors_total", Help: "Events that a handler got wrong: an error, a panic, or no end in its time. The check goes on.",
 		}, []string{"handler"}),
 		counters: map[worker.Counter]prometheus.Counter{},
 		phases:   newPhases(reg),
 	}
 	reg.MustRegister(m.lateness, m.duration, m.results, m.handlers)
 	for what, help := range map[worker.Counter]string{
-		worker.CountStale:     "Runs whose lease was no longer theirs at the end.",
-		worker.CountMissed:    "Slots of schedules that passed without a run.",
-		worker.CountDropped:   "Results that were given up since Redis was away for too long.",
-		worker.CountNoHandler: "Events for a handler that this worker does not have.",
+		worker.CountStale:     "Runs whose lease was no longer theirs at the end: nothing of them was written. Rises when workers stand still for longer than -lease.",
+		worker.CountMissed:    "Slots of schedules that passed without a run, since the one before took too long or nobody was there. They are not made up.",
+		worker.CountDropped:   "Results that were given up since Redis was away and too many waited. They count as stale as well.",
+		worker.CountNoHandler: "Events for handlers that checks name and this worker does not have: nobody gets them.",
 	} {
 		c := prometheus.NewCounter(prometheus.CounterOpts{Name: "redpoll_" + string(what) + "_total", Help: help})
 		m.counters[what] = c
@@ -102,7 +102,7 @@ func registerSlots(reg prometheus.Registerer, w *worker.Worker) {
 		"stuck": func(_, _, stuck int) int { return stuck },
 	} {
 		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "redpoll_slots", Help: "Slots by state: free, busy with a check, stuck with a command that does not end.",
+			Name: "redpoll_slots", Help: "Slots by state: free, busy with a check, stuck with a command or handler that did not end in its time. Together they are -slots.",
 			ConstLabels: prometheus.Labels{"state": state},
 		}, func() float64 { return float64(pick(w.Slots())) }))
 	}

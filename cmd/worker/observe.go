@@ -33,6 +33,15 @@ func (o observeSettings) into(cfg *worker.Config) {
 	}
 }
 
+// expect shows the handlers' errors before there are any: what has not happened
+// yet is 0, not missing, as rates and alerts need it.
+func (m *metrics) expect(handlers []worker.HandlerInstance) *metrics {
+	for _, h := range handlers {
+		m.handlers.WithLabelValues(h.Name)
+	}
+	return m
+}
+
 // newPhases makes the histogram of where the time of runs goes.
 func newPhases(reg prometheus.Registerer) map[string]prometheus.Observer {
 	h := prometheus.NewHistogramVec(prometheus.HistogramOpts{

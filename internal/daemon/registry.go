@@ -35,7 +35,7 @@ func Version() string {
 func NewRegistry() *prometheus.Registry {
 	reg := prometheus.NewRegistry()
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "redpoll_build_info", Help: "Always 1; the labels say which build runs.",
+		Name: "redpoll_build_info", Help: "Always 1: the labels say which build runs, of which version and commit, made with which Go.",
 		ConstLabels: prometheus.Labels{"version": Version(), "revision": buildRevision(), "go": runtime.Version()},
 	})
 	build.Set(1)
