@@ -42,6 +42,7 @@ var importRules = []importRule{
 
 	{"pkg/handlers", []string{"pkg/check", "pkg/handlers/..."}, nil},
 	{"pkg/handlers/internal/post", []string{"pkg/check", "pkg/handlers/internal/tools"}, []string{"golang.org/x/net/http/httpguts"}},
+	{"pkg/handlers/remotewrite", []string{"pkg/check", "pkg/handlers/internal/..."}, []string{"github.com/klauspost/compress/snappy"}},
 	{"pkg/handlers/internal/...", []string{"pkg/check", "pkg/handlers/internal/..."}, nil},
 	{"pkg/handlers/...", []string{"pkg/check", "pkg/handlers/internal/..."}, nil},
 

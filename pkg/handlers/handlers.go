@@ -11,6 +11,7 @@ import (
 	"github.com/redpoll/redpoll/pkg/handlers/internal/tools"
 	"github.com/redpoll/redpoll/pkg/handlers/log"
 	"github.com/redpoll/redpoll/pkg/handlers/pagertree"
+	"github.com/redpoll/redpoll/pkg/handlers/remotewrite"
 	"github.com/redpoll/redpoll/pkg/handlers/rrdcached"
 	"github.com/redpoll/redpoll/pkg/handlers/statsd"
 )
@@ -32,6 +33,7 @@ func BuiltinWith(t Tools) check.Handlers {
 		"alertmanager": check.TypedHandler(alertmanager.Defaults(), alertmanager.New(t)),
 		"log":          check.TypedHandler(log.Defaults(), log.New(t.Log)),
 		"pagertree":    check.TypedHandler(pagertree.Defaults(), pagertree.New(t)),
+		"remote_write": check.TypedHandler(remotewrite.Defaults(), remotewrite.New(t)),
 		"rrdcached":    check.TypedHandler(rrdcached.Defaults(), rrdcached.New(t)),
 		"statsd":       check.TypedHandler(statsd.Defaults(), statsd.New(t)),
 	}
