@@ -14,6 +14,7 @@ import (
 	"github.com/redpoll/redpoll/pkg/handlers/remotewrite"
 	"github.com/redpoll/redpoll/pkg/handlers/rrdcached"
 	"github.com/redpoll/redpoll/pkg/handlers/statsd"
+	"github.com/redpoll/redpoll/pkg/handlers/webhook"
 )
 
 // Tools are what a worker lends its handlers: a log, and Secrets.
@@ -36,5 +37,6 @@ func BuiltinWith(t Tools) check.Handlers {
 		"remote_write": check.TypedHandler(remotewrite.Defaults(), remotewrite.New(t)),
 		"rrdcached":    check.TypedHandler(rrdcached.Defaults(), rrdcached.New(t)),
 		"statsd":       check.TypedHandler(statsd.Defaults(), statsd.New(t)),
+		"webhook":      check.TypedHandler(webhook.Defaults(), webhook.New(t)),
 	}
 }

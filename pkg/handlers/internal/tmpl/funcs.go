@@ -25,9 +25,14 @@ var functions = template.FuncMap{
 	"trunc":   func(n int, v any) string { return Trunc(plain(v), n) },
 	"line":    func(v any) string { return check.CleanText(plain(v), maxValue) },
 	"time":    formatTime,
+	"slack":   func(v any) string { return slackEntities.Replace(plain(v)) },
 	"printf":  printf,
 	escaper:   inString,
 }
+
+// slackEntities are what Slack and its like want written otherwise: in angle
+// brackets a text can call everybody.
+var slackEntities = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
 
 // maxValue bounds what functions make of one value, bytes.
 const maxValue = 64 << 10

@@ -59,6 +59,7 @@ func TestRender(t *testing.T) {
 		{`{{.Metric "loss_percent"}} {{.Metric "in"}} {{.Metric "name"}} [{{.Metric "none"}}]`, Text, "100 9223372036854775808 x []"},
 		{`{{.Opened}} [{{.Resolved}}] {{time "15:04" .Opened}} [{{time "15:04" .Resolved}}] {{.Opened.Unix}} {{.Duration}}`, Text, "2030-01-02T03:04:05Z [] 03:04 [] 1893553445 0s"},
 		{`{{upper .ID}} {{lower .State}} {{trunc 8 .Reason}} {{quote .Text}} {{printf "%-4s|" .ID}}`, Text, `WEB1 crit UNREA... "no answer" web1|`},
+		{`{{slack "a<!here>&"}} {{line "a\nb\u202e"}}`, Text, "a&lt;!here&gt;&amp; a b\ufffd"},
 		{`{{with .Ack}}{{.By}}: {{.Comment}} {{.At}}{{.Until}}{{end}}`, Text, "anna: on it 2030-01-02T03:04:06Z"},
 		{`{"a":"{{.Text}}","b":{{json .Labels}},"c":{{.Metric "loss_percent" | json}},"d":{{json .Resolved}}}`, JSON, `{"a":"no answer","b":{"site":"a","x.y":"dot"},"c":100,"d":null}`},
 		{`{{define "x"}}"{{.ID}}"{{end}}[{{range $i, $m := .Metrics}}{{if $i}},{{end}}"{{$m.Name}}"{{else}}1{{end}},{{template "x" .}}]`, JSON, `["loss_percent","in","name","web1"]`},
