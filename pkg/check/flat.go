@@ -20,7 +20,7 @@ func flatMap(name string) (top, rest string, ok bool) {
 func knownFlat(name string) bool {
 	_, _, ok := flatMap(name)
 	return ok || checkFields[name] != nil || slices.Contains(requestFields, name) ||
-		slices.Contains(opFields[OpAck], name)
+		slices.Contains(opFields[OpAck], name) || slices.Contains(opFields[OpDowntime], name)
 }
 
 // set reads a set request: spec, or the flat fields of one.

@@ -19,23 +19,31 @@ const (
 	OpResume Op = "resume"
 	OpRun    Op = "run"
 	OpAck    Op = "ack"
+	OpUnack  Op = "unack"
+	// OpDowntime makes a downtime or replaces the one of that id.
+	OpDowntime       Op = "downtime"
+	OpDowntimeDelete Op = "downtime-delete"
 )
 
 // Request is an entry of the intake, read and valid in itself.
 type Request struct {
 	Op Op
-	// Zone and ID name the check.
+	// Zone and ID name the check, or ID a downtime (empty: the entry's id).
 	Zone, ID string
 	// Check is the whole spec, for OpSet only; it is valid.
 	Check *Check
 	// Spread puts the first run of a new check on its grid ("first spread").
 	Spread bool
-	// Incident is the incident that OpAck names; empty means the one that is
-	// open on the check.
+	// Incident is the incident that OpAck and OpUnack name; empty means the one
+	// that is open on the check.
 	Incident string
-	// By, Comment and Until (zero: without end) belong to OpAck.
+	// By and Comment belong to OpAck, OpUnack and OpDowntimeDelete. Until or For, from
+	// the request on, is when an OpAck ends; zero: with the incident.
 	By, Comment string
 	Until       time.Time
+	For         time.Duration
+	// Downtime is that of an OpDowntime; Downtime.Accept makes it whole.
+	Downtime *Downtime
 }
 
 // opFields lists the fields of the requests other than set.
@@ -44,7 +52,11 @@ var opFields = map[Op][]string{
 	OpPause:  {"op", "id", "zone"},
 	OpResume: {"op", "id", "zone"},
 	OpRun:    {"op", "id", "zone"},
-	OpAck:    {"op", "id", "zone", "incident", "by", "comment", "until"},
+	OpAck:    {"op", "id", "zone", "incident", "by", "comment", "until", "for"},
+	OpUnack:  {"op", "id", "zone", "incident", "by", "comment"},
+
+	OpDowntime:       {"op", "id", "zone", "checks", "labels", "from", "until", "for", "cron", "timezone", "by", "comment"},
+	OpDowntimeDelete: {"op", "id", "by", "comment"},
 }
 
 // ParseRequest reads the fields of an intake entry: the flat fields of a spec
@@ -75,6 +87,10 @@ func ParseRequest(fields map[string]string) (Request, error) {
 		r.Op = ""
 		return r, err
 	}
+	if r.Op == OpDowntime {
+		err := r.downtime(fields)
+		return r, err
+	}
 	err := r.other(fields)
 	return r, err
 }
@@ -91,17 +107,21 @@ func (r *Request) other(fields map[string]string) error {
 			f.add(unknownField("", name, opFields[r.Op]))
 		}
 	}
-	if r.Op == OpAck {
+	switch r.Op {
+	case OpAck, OpUnack:
 		for _, err := range leaves(r.ack(fields)) {
 			f.add(err)
 		}
+	case OpDowntimeDelete:
+		r.By, r.Comment = fields["by"], fields["comment"]
+		wantTexts(&f, r.By, r.Comment)
 	}
 	r.target(fields, &f)
 	return f.err()
 }
 
 func unknownOp(op Op) error {
-	ops := []string{"set", "delete", "pause", "resume", "run", "ack"}
+	ops := []string{"set", "delete", "pause", "resume", "run", "ack", "unack", "downtime", "downtime-delete"}
 	msg := quoteShort(string(op)) + ": want one of " + strings.Join(ops, ", ")
 	if near := Nearest(string(op), ops); near != "" {
 		msg += ", did you mean " + near + "?"
@@ -139,31 +159,23 @@ func (r *Request) target(fields map[string]string, f *faults) {
 	switch id, ok := fields["id"]; {
 	case ok && !validID(id):
 		f.addf("id", "%s: want 1 to 128 of A-Z a-z 0-9 . _ : -", quoteShort(id))
-	case !ok && r.Op == OpAck && r.ID == "" && fields["incident"] == "":
+	case !ok && r.onIncident() && r.ID == "" && fields["incident"] == "":
 		f.addf("incident", "is missing: want the incident's id, or id (and zone) of its check")
-	case !ok && r.ID == "" && r.Op != OpAck:
+	case !ok && r.ID == "" && !r.onIncident():
 		f.addf("id", "is missing")
 	}
 }
 
-// ack reads the fields of an acknowledgement.
+// onIncident says whether the request is about an incident.
+func (r *Request) onIncident() bool { return r.Op == OpAck || r.Op == OpUnack }
+
+// ack reads the fields of an acknowledgement, or of what takes it back.
 func (r *Request) ack(fields map[string]string) error {
 	var f faults
 	r.By, r.Comment = fields["by"], fields["comment"]
-	for _, text := range []struct {
-		name  string
-		limit int
-	}{{"by", 128}, {"comment", MaxLabelValue}} {
-		if n := len(fields[text.name]); n > text.limit {
-			f.addf(text.name, "%d bytes: want at most %d", n, text.limit)
-		}
-	}
-	if text, ok := fields["until"]; ok {
-		until, err := time.Parse(time.RFC3339, text)
-		if err != nil {
-			f.addf("until", "%s: want a time such as 2030-01-31T12:00:00Z", quoteShort(text))
-		}
-		r.Until = until
+	wantTexts(&f, r.By, r.Comment)
+	if r.Op == OpAck {
+		r.ackEnd(fields, &f)
 	}
 	text, ok := fields["incident"]
 	if !ok {
@@ -179,4 +191,24 @@ func (r *Request) ack(fields map[string]string) error {
 		r.Incident, r.Zone, r.ID = text, zone, id
 	}
 	return f.err()
+}
+
+// ackEnd reads when an acknowledgement ends.
+func (r *Request) ackEnd(fields map[string]string, f *faults) {
+	until, hasUntil := fields["until"]
+	span, hasFor := fields["for"]
+	var err error
+	if hasUntil {
+		if r.Until, err = time.Parse(time.RFC3339, until); err != nil {
+			f.addf("until", "%s: want a time such as 2030-01-31T12:00:00Z", quoteShort(until))
+		}
+	}
+	if hasFor {
+		if r.For, err = time.ParseDuration(span); err != nil || r.For < time.Second || r.For > MaxDowntime {
+			f.addf("for", "%s: want a duration of 1s to %s", quoteShort(span), Duration(MaxDowntime))
+		}
+	}
+	if hasUntil && hasFor {
+		f.addf("for", "stands beside until")
+	}
 }

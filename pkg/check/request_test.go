@@ -116,7 +116,7 @@ func TestParseRequestRefuses(t *testing.T) {
 		{"nothing", entry(), "id: is missing"},
 		{"typo", entry("id", "web1", "command", "http", "evry", "30s"), "unknown field evry, did you mean every?"},
 		{"typo of op", entry("opp", "delete", "id", "web1"), "unknown field opp, did you mean op?"},
-		{"unknown op", entry("op", "delte", "id", "web1"), `op: "delte": want one of set, delete, pause, resume, run, ack, did you mean delete?`},
+		{"unknown op", entry("op", "delte", "id", "web1"), `op: "delte": want one of set, delete, pause, resume, run, ack, unack, downtime, downtime-delete, did you mean delete?`},
 		{"empty op", entry("op", "", "id", "web1"), `op: "": want one of`},
 		{"bad number", set("attempts", "x"), `attempts: want a whole number of 64 bits, got "x"`},
 		{"bad truth", set("paused", "yes"), `paused: want true or false, got "yes"`},
@@ -227,6 +227,7 @@ func FuzzParseRequest(f *testing.F) {
 	f.Add("spec\x1f" + spec(`"every":"30s"`) + "\x1ffirst\x1fspread")
 	f.Add("op\x1fack\x1fincident\x1ffra/a/1\x1funtil\x1f2030-01-01T00:00:00Z")
 	f.Add("op\x1fdelete\x1fid\x1fa\x1fparams.\x1f{")
+	f.Add("op\x1fdowntime\x1fchecks\x1fa*\x1flabels.x\x1fy\x1ffor\x1f1h")
 	f.Fuzz(func(t *testing.T, line string) {
 		fields := entry(strings.Split(line, "\x1f")...)
 		r, err := ParseRequest(fields)
@@ -236,6 +237,15 @@ func FuzzParseRequest(f *testing.F) {
 		if err != nil {
 			if text, jerr := json.Marshal(err.Error()); jerr != nil || strings.Contains(fmt.Sprint(err), "\x00") {
 				t.Fatalf("ParseRequest(%q): error text %s", fields, text)
+			}
+			return
+		}
+		if r.Op == OpDowntime {
+			if err := r.Downtime.Accept("5-0", 5); err == nil {
+				back, err := ParseDowntime(r.Downtime.Text())
+				if err != nil || back.Text() != r.Downtime.Text() {
+					t.Fatalf("ParseRequest(%q) gives the downtime %s, which reads as %v, %v", fields, r.Downtime.Text(), back, err)
+				}
 			}
 			return
 		}
