@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/redpoll/redpoll/pkg/check"
+	"github.com/redpoll/redpoll/pkg/scheduler"
 )
 
 // repair mends what was found: places in Redis at once, texts and removals by
@@ -17,7 +18,7 @@ func (v *verifier) repair(ctx context.Context) error {
 	var orders []fields
 	for _, lane := range lanes {
 		var place []string
-		stray := false
+		stray, incidents := false, false
 		for i := range v.report.Problems {
 			p := &v.report.Problems[i]
 			if p.Lane != lane.String() {
@@ -28,6 +29,8 @@ func (v *verifier) repair(ctx context.Context) error {
 				continue // only its author knows what it should be
 			case "stray":
 				stray = true
+			case check.FindingIncident:
+				incidents = true
 			case check.FindingVanished:
 				orders = append(orders, fields{{"op", "delete"}, {"id", p.ID}, {"zone", p.Zone}})
 			case check.FindingNew, check.FindingHand, "wrong_lane":
@@ -46,6 +49,11 @@ func (v *verifier) repair(ctx context.Context) error {
 		}
 		if err := v.place(ctx, lane, place); err != nil {
 			return err
+		}
+		if incidents {
+			if err := scheduler.New(v.conn, scheduler.Config{}).EndIncidents(ctx, lane); err != nil {
+				return err
+			}
 		}
 		if stray {
 			if _, err := v.sweep(ctx, lane, nil, true); err != nil {

@@ -187,8 +187,9 @@ func (v *verifier) sweep(ctx context.Context, lane check.Lane, wanted map[string
 			return nil, err
 		}
 		for _, f := range found {
-			// A one-shot that ran and a tombstone past its time are no fault.
-			if f.Kind == check.FindingDone || f.Kind == "expired" || seen[f.ID] || wanted != nil && !wanted[f.ID] {
+			// A one-shot that ran, a tombstone past its time and the end of an
+			// acknowledgement are no fault.
+			if f.Kind == check.FindingDone || f.Kind == "expired" || f.Kind == check.FindingAckOver || seen[f.ID] || wanted != nil && !wanted[f.ID] {
 				continue
 			}
 			seen[f.ID] = true

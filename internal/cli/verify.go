@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/redpoll/redpoll/pkg/check"
 )
 
 // problem is something that is not as the registry wants it.
@@ -48,6 +50,8 @@ var problemTexts = map[string]string{
 	"vanished":     "a record without a spec",
 	"stray":        "left of a check that is not there",
 	"wrong_type":   "the key is of another type",
+
+	check.FindingIncident: "an open incident that its check knows nothing of",
 }
 
 func (a *app) verifyCmd() *cobra.Command {

@@ -121,7 +121,8 @@ type Finding struct {
 
 // SweepCursor is where a sweep over a lane goes on; the zero value is its start.
 type SweepCursor struct {
-	// Part is what the sweep looks at: 0 records, then due times, last records.
+	// Part is what the sweep looks at: 0 records, then due times, last records,
+	// incidents (SweepIncidents).
 	Part   int
 	Cursor uint64
 	// Done: the sweep has seen everything.
@@ -129,6 +130,10 @@ type SweepCursor struct {
 	// Stones asks for tombstones too.
 	Stones bool
 }
+
+// SweepIncidents is the part of a sweep that looks at incidents: the ids of its
+// findings are theirs.
+const SweepIncidents = 3
 
 // Kinds of findings on which the caller acts.
 const (
@@ -144,6 +149,12 @@ const (
 	FindingFar = "far"
 	// FindingVanished: there is a record and no spec: it was removed by hand.
 	FindingVanished = "vanished"
+	// FindingIncident: an incident is open of which the last record of its check
+	// says nothing: its key was lost, or somebody wrote one of them by hand.
+	FindingIncident = "lost_incident"
+	// FindingAckOver: the acknowledgement of an open incident is over and that
+	// was not told yet: nothing is wrong.
+	FindingAckOver = "ack_over"
 	// FindingDone: a one-shot that has run.
 	FindingDone = "done"
 	// FindingFrozen: on its way to another lane. Nothing is wrong, somebody has
@@ -152,3 +163,32 @@ const (
 	// FindingTombstone: a check that was removed. Nothing is wrong.
 	FindingTombstone = "tombstone"
 )
+
+// Nearby is what the queue tells of a check that is another one's parent.
+type Nearby struct {
+	ID string
+	// There: the check exists and is not done. Paused: it does not run.
+	There, Paused bool
+	// Crashes counts the workers that were lost while they ran it.
+	Crashes int
+	// Last is its last record, JSON; empty when there is none.
+	Last string
+}
+
+// Acking writes an acknowledgement beside an incident. Incident and Old are the
+// texts that the caller read: others by now give AdoptConflict.
+type Acking struct {
+	ID       string // of the incident
+	Incident string
+	Old, Ack string // Old is empty when there was none
+	Change   string // the event for `changes`
+}
+
+// Orphan resolves an incident that its check knows nothing of. Last, the
+// check's last record, and Incident are the texts that the caller read.
+type Orphan struct {
+	Check, Last  string
+	ID, Incident string
+	Resolved     string // the incident that follows
+	Change       string // the event for `changes`
+}

@@ -8,18 +8,9 @@ import (
 	"github.com/redpoll/redpoll/pkg/check"
 )
 
-// acknowledgement is what stands beside an incident, as JSON. The entry makes
-// it the request's own: a repeated one is known by it.
-type acknowledgement struct {
-	Entry   string    `json:"entry"`
-	At      int64     `json:"at"`
-	By      string    `json:"by,omitempty"`
-	Comment string    `json:"comment,omitempty"`
-	Until   time.Time `json:"until,omitzero"`
-}
-
 // ack writes an acknowledgement beside the incident that the request names, or
-// the one that is open. One that is resolved is left as it is.
+// the one that is open, or takes it back. One that is resolved is left as it
+// is.
 func (b *batch) ack(ctx context.Context, lane check.Lane, r *request, st check.Stored) (check.AdoptOutcome, error) {
 	var last check.Last
 	if st.Last != "" && json.Unmarshal([]byte(st.Last), &last) != nil {
@@ -34,7 +25,7 @@ func (b *batch) ack(ctx context.Context, lane check.Lane, r *request, st check.S
 		r.reject("there is no open incident on the check")
 		return check.AdoptMissing, nil
 	}
-	text, err := b.s.q.Incident(ctx, lane, id)
+	text, old, err := b.s.q.Incident(ctx, lane, id)
 	if err != nil {
 		return "", err
 	}
@@ -42,21 +33,63 @@ func (b *batch) ack(ctx context.Context, lane check.Lane, r *request, st check.S
 	if inc == nil {
 		return check.AdoptMissing, nil
 	}
-	ack, err := json.Marshal(acknowledgement{
-		Entry: r.entry, At: entryMS(r.entry), By: r.req.By, Comment: r.req.Comment, Until: r.req.Until,
-	})
-	if err != nil {
+	ack, out := r.ackAfter(old)
+	if out != "" {
+		return out, nil
+	}
+	change := check.ChangeAck
+	if ack.Removed {
+		change = check.ChangeUpdate
+	}
+	a := check.Acking{ID: id, Incident: text, Old: old}
+	if a.Ack, a.Change, err = ackTexts(ack, eventOf(lane, st, &last, change, inc), ack.At); err != nil {
 		return "", err
 	}
-	change, err := json.Marshal(eventOf(lane, st, &last, check.ChangeAck, inc))
-	if err != nil {
-		return "", err
-	}
-	out, err := b.s.q.Ack(ctx, lane, id, text, string(ack), string(change))
+	out, err = b.s.q.Ack(ctx, lane, a)
 	if out == check.AdoptUnchanged {
 		out = check.AdoptRepeated // the entry is in it: it was this very request
 	}
 	return out, err
+}
+
+// ackAfter makes the acknowledgement that follows the one that stands there,
+// or tells why none does.
+func (r *request) ackAfter(old string) (check.Ack, check.AdoptOutcome) {
+	var was check.Ack
+	_ = json.Unmarshal([]byte(old), &was) // what cannot be read is replaced
+	switch c := compareEntries(was.Entry, r.entry); {
+	case old != "" && c == 0:
+		return was, check.AdoptRepeated
+	case old != "" && c > 0:
+		return was, check.AdoptOlder
+	}
+	ms := entryMS(r.entry)
+	ack := check.Ack{Entry: r.entry, At: ms, By: r.req.By, Comment: r.req.Comment, Until: r.req.Until}
+	if r.req.For > 0 {
+		ack.Until = time.UnixMilli(ms).UTC().Add(r.req.For)
+	}
+	switch {
+	case r.req.Op == check.OpUnack && !was.Holds(ms), r.req.Op == check.OpUnack && old == "":
+		r.reject("the incident is not acknowledged")
+		return ack, check.AdoptMissing
+	case !ack.Until.IsZero() && !ack.Holds(ms):
+		r.reject("until: " + ack.Until.Format(time.RFC3339) + " is past")
+		return ack, check.AdoptBad
+	}
+	ack.Removed = r.req.Op == check.OpUnack
+	return ack, ""
+}
+
+// ackTexts makes the texts of an acknowledgement and of its event, which no run
+// stands behind: it carries the time at which it happened in Planned.
+func ackTexts(ack check.Ack, ev check.Event, at int64) (ackText, change string, err error) {
+	ev.Planned = at
+	a, err := json.Marshal(ack)
+	if err != nil {
+		return "", "", err
+	}
+	e, err := json.Marshal(ev)
+	return string(a), string(e), err
 }
 
 // openIncident reads an incident. One that cannot be acknowledged rejects the

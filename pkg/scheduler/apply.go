@@ -122,6 +122,10 @@ func (b *batch) judge(ctx context.Context, e check.IntakeEntry) (r *request, err
 		r.reject(fault.Error())
 		return r, nil
 	}
+	if r.onDowntime() {
+		r.acceptDowntime()
+		return r, nil
+	}
 	r.lane = b.laneOf(req.Zone, req.ID)
 	if req.Op != check.OpSet {
 		return r, nil
@@ -143,8 +147,8 @@ func (b *batch) laneOf(zone, id string) check.Lane {
 	return check.Lane{Zone: zone, Part: check.Partition(id, b.zones[zone].Partitions)}
 }
 
-// waves splits requests so that each wave has at most one of a check, and the
-// requests of a check keep their order over the waves.
+// waves splits requests so that each wave has at most one of a check or a
+// downtime, and the requests of each keep their order over the waves.
 func waves(reqs []*request) [][]*request {
 	type name struct{ zone, id string }
 	seen := map[name]int{}
@@ -154,6 +158,9 @@ func waves(reqs []*request) [][]*request {
 			continue
 		}
 		n := name{r.req.Zone, r.req.ID}
+		if r.onDowntime() {
+			n.zone = "" // they have one list, whatever zone they cover
+		}
 		if seen[n] == len(out) {
 			out = append(out, nil)
 		}

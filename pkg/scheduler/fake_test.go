@@ -25,8 +25,10 @@ type fakeQueue struct {
 	adopt         func(lane check.Lane, as []check.Adoption) ([]check.AdoptOutcome, error)
 	remove        func(lane check.Lane, r check.Removal) (check.AdoptOutcome, error)
 	runNow        func(lane check.Lane, id, rev string) (check.AdoptOutcome, error)
-	incident      func(lane check.Lane, id string) (string, error)
-	ackFunc       func(lane check.Lane, id, incident, ack, change string) (check.AdoptOutcome, error)
+	incident      func(lane check.Lane, id string) (incident, ack string, err error)
+	ackFunc       func(lane check.Lane, a check.Acking) (check.AdoptOutcome, error)
+	downtimes     func() (map[string]string, error)
+	putDowntime   func(id, old, text string) (check.AdoptOutcome, error)
 	scanSpecs     func(lane check.Lane, cursor uint64, count int) ([]check.Stored, uint64, error)
 	repairFunc    func(lane check.Lane, items []check.RepairItem) ([]check.Finding, error)
 	sweep         func(lane check.Lane, c check.SweepCursor) ([]check.Finding, check.SweepCursor, error)
@@ -165,18 +167,41 @@ func (f *fakeQueue) RunNow(_ context.Context, lane check.Lane, id, rev string) (
 	return f.runNow(lane, id, rev)
 }
 
-func (f *fakeQueue) Incident(_ context.Context, lane check.Lane, id string) (string, error) {
+func (f *fakeQueue) Incident(_ context.Context, lane check.Lane, id string) (incident, ack string, err error) {
 	if f.incident == nil {
-		return "", nil
+		return "", "", nil
 	}
 	return f.incident(lane, id)
 }
 
-func (f *fakeQueue) Ack(_ context.Context, lane check.Lane, id, incident, ack, change string) (check.AdoptOutcome, error) {
+func (f *fakeQueue) Ack(_ context.Context, lane check.Lane, a check.Acking) (check.AdoptOutcome, error) {
 	if f.ackFunc == nil {
 		return check.AdoptChanged, nil
 	}
-	return f.ackFunc(lane, id, incident, ack, change)
+	return f.ackFunc(lane, a)
+}
+
+func (f *fakeQueue) EndOrphan(context.Context, check.Lane, check.Orphan) (check.AdoptOutcome, error) {
+	return check.AdoptChanged, nil
+}
+
+func (f *fakeQueue) Downtimes(context.Context) (map[string]string, error) {
+	if f.downtimes == nil {
+		return nil, nil
+	}
+	return f.downtimes()
+}
+
+func (f *fakeQueue) Downtime(ctx context.Context, id string) (string, error) {
+	all, err := f.Downtimes(ctx)
+	return all[id], err
+}
+
+func (f *fakeQueue) PutDowntime(_ context.Context, id, old, text string) (check.AdoptOutcome, error) {
+	if f.putDowntime == nil {
+		return check.AdoptChanged, nil
+	}
+	return f.putDowntime(id, old, text)
 }
 
 func (f *fakeQueue) Incidents(context.Context, check.Lane) ([]check.IncidentEntry, error) {

@@ -19,6 +19,9 @@ func FuzzApply(f *testing.F) {
 	f.Add("9999999999999-0", "op\x00resume\x00id\x00a", `{"id":`, "conflict")
 	f.Add("-", "op\x00delete\x00id\x00a", spec("a", ""), "older")
 	f.Add("x", "op\x00ack\x00incident\x00default/a/1", `{"id":"a"}`, "missing")
+	f.Add("1777629600000-0", "op\x00downtime\x00checks\x00a,b*\x00for\x001h", `{"entry":"1-0"}`, "changed")
+	f.Add("1777629600000-0", "op\x00downtime-delete\x00id\x00a", `{"entry":"1-0"}`, "conflict")
+	f.Add("1777629600000-0", "op\x00unack\x00incident\x00default/a/1", `{"id":"a","entry":"1-0"}`, "conflict")
 	f.Add("1-1", "spec\x00"+spec("panic", ""), "\xff", "bad")
 	f.Add("1-1", "op\x00run\x00id\x00a\x00zone", "", "paused")
 	f.Add("1-1", "spec\x00"+strings.Repeat("[", 5000), "", "\xffrubbish\n")
@@ -52,7 +55,12 @@ func FuzzApply(f *testing.F) {
 			},
 			remove:   func(check.Lane, check.Removal) (check.AdoptOutcome, error) { return check.AdoptOutcome(outcome), nil },
 			runNow:   func(check.Lane, string, string) (check.AdoptOutcome, error) { return check.AdoptOutcome(outcome), nil },
-			incident: func(check.Lane, string) (string, error) { return stored, nil },
+			incident: func(check.Lane, string) (incident, ack string, err error) { return stored, stored, nil },
+			ackFunc:  func(check.Lane, check.Acking) (check.AdoptOutcome, error) { return check.AdoptOutcome(outcome), nil },
+			downtimes: func() (map[string]string, error) {
+				return map[string]string{fields["id"]: stored, id: stored}, nil
+			},
+			putDowntime: func(string, string, string) (check.AdoptOutcome, error) { return check.AdoptOutcome(outcome), nil },
 		}
 		s := New(q, Config{Commands: testCommands()})
 		left, err := s.apply(t.Context(), []check.IntakeEntry{{EntryID: id, Fields: fields}, {EntryID: goodID, Fields: good}}, false)

@@ -229,7 +229,7 @@ func TestIncidentOfARemovedCheckIsResolved(t *testing.T) {
 		}
 		r.want(accepted, "op", "ack", "incident", inc.ID, "by", "bob")
 		r.want(accepted, "op delete id a")
-		text, err := r.Incident(ctx, lane0, inc.ID)
+		text, _, err := r.Incident(ctx, lane0, inc.ID)
 		r.must(err)
 		var got check.Incident
 		r.must(json.Unmarshal([]byte(text), &got))

@@ -55,10 +55,30 @@ type Registry interface {
 	Adopt(ctx context.Context, lane check.Lane, adoptions []check.Adoption) ([]check.AdoptOutcome, error)
 	Remove(ctx context.Context, lane check.Lane, removal check.Removal) (check.AdoptOutcome, error)
 	RunNow(ctx context.Context, lane check.Lane, id, rev string) (check.AdoptOutcome, error)
-	// Incident gives the text of an incident, empty when there is none. Ack
-	// answers AdoptConflict when it is another one by then.
-	Incident(ctx context.Context, lane check.Lane, id string) (string, error)
-	Ack(ctx context.Context, lane check.Lane, id, incident, ack, change string) (check.AdoptOutcome, error)
+	Incidents
+	Calendar
+}
+
+// Incidents are the open ones and those that are over.
+type Incidents interface {
+	// Incident gives the texts of an incident and of its acknowledgement, empty
+	// where there is none. Ack and EndOrphan answer AdoptConflict when they are
+	// others by then.
+	Incident(ctx context.Context, lane check.Lane, id string) (incident, ack string, err error)
+	Ack(ctx context.Context, lane check.Lane, a check.Acking) (check.AdoptOutcome, error)
+	EndOrphan(ctx context.Context, lane check.Lane, o check.Orphan) (check.AdoptOutcome, error)
+	// DropResolved removes incidents that were resolved before a time, unix ms.
+	DropResolved(ctx context.Context, lane check.Lane, before int64) (int, error)
+}
+
+// Calendar holds the downtimes.
+type Calendar interface {
+	// Downtimes gives the texts of all, Downtime that of one, empty when there
+	// is none. PutDowntime answers AdoptConflict when it is not old by then; an
+	// empty text takes it out.
+	Downtimes(ctx context.Context) (map[string]string, error)
+	Downtime(ctx context.Context, id string) (string, error)
+	PutDowntime(ctx context.Context, id, old, text string) (check.AdoptOutcome, error)
 }
 
 // Mender finds and mends what is not as the registry wants it.
@@ -79,15 +99,13 @@ type Mender interface {
 	Cleaner
 }
 
-// Cleaner clears what is left of workers and incidents.
+// Cleaner clears what is left of workers.
 type Cleaner interface {
 	// DropWorkers removes heartbeats.
 	DropWorkers(ctx context.Context, names ...string) error
 	// DropConsumers removes consumers of a lane that have nothing pending and
 	// were idle for longer than idle.
 	DropConsumers(ctx context.Context, lane check.Lane, idle time.Duration) (int, error)
-	// DropResolved removes incidents that were resolved before a time, unix ms.
-	DropResolved(ctx context.Context, lane check.Lane, before int64) (int, error)
 }
 
 // Herald knows the incidents, and tells of those that no run stands behind.

@@ -15,9 +15,10 @@ const (
 	// about 1 ms, so that is 2% of it for all lanes together.
 	pagePause = 50 * time.Millisecond
 	pageSize  = 200
-	// fullEvery is how often a lane of more than smallPages pages is swept for
-	// due times and last results that belong to nothing; records without a spec
-	// are looked for in each pass, since that is how a spec is removed by hand.
+	// fullEvery is how often a lane's incidents are looked at, and one of more
+	// than smallPages pages is swept for due times and last results that belong to
+	// nothing; records without a spec are looked for in each pass, since that is
+	// how a spec is removed by hand.
 	fullEvery  = time.Minute
 	smallPages = 5
 	// pageBytes is what a page of specs should stay below.
@@ -36,7 +37,7 @@ type repairState struct {
 	crew     crew
 	horizons horizons
 	passes   map[check.Lane]*pass
-	cleaned  time.Time // heartbeats
+	cleaned  time.Time // heartbeats and downtimes
 }
 
 // pass is the present walk over one lane: the registry first, then what is
@@ -120,7 +121,7 @@ func (s *Scheduler) repairPage(ctx context.Context, p *pass) error {
 		return err
 	}
 	p.sweep = next
-	skip := p.pages > smallPages && time.Since(p.full) < fullEvery && next.Part > 0
+	skip := time.Since(p.full) < fullEvery && (next.Part > 0 && p.pages > smallPages || next.Part >= check.SweepIncidents)
 	if !next.Done && !skip {
 		return nil
 	}
@@ -144,7 +145,7 @@ const (
 func RepairKinds() []string {
 	return []string{
 		kindBadRecord, check.FindingFar, check.FindingHand, "long_lease", check.FindingLost, "lost_entry", "lost_pending",
-		kindMoved, "paused_due", "stray", check.FindingVanished, kindZoneLost,
+		check.FindingIncident, kindMoved, "paused_due", "stray", check.FindingVanished, kindZoneLost,
 	}
 }
 
@@ -177,7 +178,8 @@ func (s *Scheduler) cleanLane(ctx context.Context, p *pass) error {
 	return err
 }
 
-// cleanWorkers drops the heartbeats of workers that are gone for good.
+// cleanWorkers drops the heartbeats of workers that are gone for good, and
+// downtimes that are over.
 func (s *Scheduler) cleanWorkers(ctx context.Context) {
 	if time.Since(s.repairs.cleaned) < cleanEvery {
 		return
@@ -185,6 +187,9 @@ func (s *Scheduler) cleanWorkers(ctx context.Context) {
 	s.repairs.cleaned = time.Now()
 	if err := s.dropWorkers(ctx); err != nil {
 		s.log.WarnContext(ctx, "old heartbeats stay", "err", err)
+	}
+	if err := s.cleanDowntimes(ctx); err != nil {
+		s.log.WarnContext(ctx, "old downtimes stay", "err", err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 	"unicode"
@@ -97,6 +98,20 @@ func clean(text string, limit int) string {
 func entryMS(id string) int64 {
 	ms, _, _ := strings.Cut(id, "-")
 	n, err := strconv.ParseInt(ms, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// compareEntries orders ids of stream entries; what is none comes first.
+func compareEntries(a, b string) int {
+	return cmp.Or(cmp.Compare(entryMS(a), entryMS(b)), cmp.Compare(entrySeq(a), entrySeq(b)))
+}
+
+func entrySeq(id string) uint64 {
+	_, seq, _ := strings.Cut(id, "-")
+	n, err := strconv.ParseUint(seq, 10, 64)
 	if err != nil {
 		return 0
 	}

@@ -8,11 +8,15 @@ import (
 )
 
 // sweepPage looks at a page of what is left of checks without a spec, and
-// removes those that were taken out of the registry by hand or are done.
+// removes those that were taken out of the registry by hand or are done; or at a
+// page of incidents.
 func (s *Scheduler) sweepPage(ctx context.Context, lane check.Lane, c check.SweepCursor) (check.SweepCursor, error) {
 	findings, next, err := s.q.Sweep(ctx, lane, c, pageSize, true)
 	if err != nil {
 		return c, err
+	}
+	if c.Part == check.SweepIncidents {
+		return next, s.endIncidents(ctx, lane, findings)
 	}
 	kinds := map[string]string{}
 	var ids []string

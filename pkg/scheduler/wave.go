@@ -15,8 +15,13 @@ const maxConflicts = 5
 // about the lock: the rest is another scheduler's.
 func (b *batch) applyWave(ctx context.Context, wave []*request) error {
 	var order []check.Lane
+	var downtimes []*request
 	groups := map[check.Lane][]*request{}
 	for _, r := range wave {
+		if r.onDowntime() {
+			downtimes = append(downtimes, r)
+			continue
+		}
 		if _, ok := groups[r.lane]; !ok {
 			order = append(order, r.lane)
 		}
@@ -30,7 +35,7 @@ func (b *batch) applyWave(ctx context.Context, wave []*request) error {
 			return err
 		}
 	}
-	return nil
+	return b.applyDowntimes(ctx, downtimes)
 }
 
 // applyLane applies requests of distinct checks of one lane. When all together
@@ -155,7 +160,9 @@ func (b *batch) step(ctx context.Context, lane check.Lane, reqs []*request) erro
 
 // single applies the operations that go one by one.
 func (b *batch) single(ctx context.Context, lane check.Lane, r *request, st check.Stored) error {
-	if r.req.Op != check.OpDelete && r.req.Op != check.OpRun && r.req.Op != check.OpAck {
+	switch r.req.Op {
+	case check.OpDelete, check.OpRun, check.OpAck, check.OpUnack:
+	default:
 		return nil
 	}
 	if err := b.stillMine(ctx); err != nil {
@@ -168,7 +175,7 @@ func (b *batch) single(ctx context.Context, lane check.Lane, r *request, st chec
 		out, err = b.s.q.Remove(ctx, lane, removal(lane, st, r.entry, b.now))
 	case check.OpRun:
 		out, err = b.s.q.RunNow(ctx, lane, r.req.ID, r.entry)
-	case check.OpAck:
+	case check.OpAck, check.OpUnack:
 		out, err = b.ack(ctx, lane, r, st)
 	}
 	if err == nil && r.open() {

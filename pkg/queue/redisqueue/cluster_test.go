@@ -86,10 +86,17 @@ func TestScriptsOnACluster(t *testing.T) {
 	if got := r.complete(end); got[0] != check.OutcomeDone {
 		t.Fatalf("complete = %v", got)
 	}
-	_, err = r.Ack(ctx, lane, "default/a/1", "{}", `{"by":"kim"}`, "{}")
+	_, err = r.Ack(ctx, lane, check.Acking{ID: "default/a/1", Incident: "{}", Ack: `{"by":"kim"}`, Change: "{}"})
 	r.must(err)
 	_, err = r.Raise(ctx, lane, check.Raise{ID: "default/worker:w/1", Incident: "{}", Change: "{}"})
 	r.must(err)
+	_, err = r.EndOrphan(ctx, lane, check.Orphan{Check: "a", Last: end.Last, ID: "default/a/1", Incident: "{}", Resolved: `{"n":1}`, Change: "{}"})
+	r.must(err)
+	_, err = r.PutDowntime(ctx, "maint", "", "{}")
+	r.must(err)
+	_, err = r.Neighbours(ctx, "default", []string{"a", "b"})
+	r.must(err)
+	r.must(r.Hurry(ctx, "default", []string{"a", "b"}))
 	_, err = r.RunNow(ctx, lane, "a", "9000-0")
 	r.must(err)
 	r.repairPass("a", specText("a", 1))

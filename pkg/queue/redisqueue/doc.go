@@ -11,6 +11,7 @@
 //	redpoll:intake:lock        STRING  the scheduler that applies the intake
 //	redpoll:zones              HASH    zone -> "version partitions"; zone/lanes -> lanes in which checks may be
 //	redpoll:workers            HASH    worker -> heartbeat, JSON
+//	redpoll:downtimes          HASH    downtime id -> JSON
 //	redpoll:meta               HASH    schema -> 1, or 2
 //	redpoll:{zone:0}:specs     HASH    check id -> spec, JSON: the registry
 //	redpoll:{zone:0}:due       ZSET    check id -> due time, unix ms: waiting checks

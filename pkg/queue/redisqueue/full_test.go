@@ -24,7 +24,7 @@ func fullRig(t *testing.T) (r *rig, leases map[string]check.Lease) {
 		leases[id] = r.start(id, "w/"+id)
 	}
 	r.expire("lost")
-	r.must(r.client.HSet(ctx, r.KeyIncidents(lane), "default/runs/1", "{}").Err())
+	r.must(r.client.HSet(ctx, r.KeyIncidents(lane), "default/runs/1", "{}", "default/nobody/1", "{}").Err())
 	for _, id := range []string{"due", "waits", "far", "gone", "edited"} {
 		r.set(id, 1, r.now())
 	}
@@ -78,7 +78,16 @@ func TestMovesWhenMemoryIsFull(t *testing.T) {
 			return word(out == check.AdoptChanged), err
 		},
 		"ack": func() (string, error) {
-			out, err := r.Ack(ctx, lane, incident, r.client.HGet(ctx, r.KeyIncidents(lane), incident).Val(), "{}", "{}")
+			text := r.client.HGet(ctx, r.KeyIncidents(lane), incident).Val()
+			out, err := r.Ack(ctx, lane, check.Acking{ID: incident, Incident: text, Ack: "{}", Change: "{}"})
+			return word(out == check.AdoptChanged), err
+		},
+		"orphan": func() (string, error) {
+			out, err := r.EndOrphan(ctx, lane, check.Orphan{Check: "nobody", ID: "default/nobody/1", Incident: "{}", Resolved: `{"n":1}`, Change: "{}"})
+			return word(out == check.AdoptChanged), err
+		},
+		"downtime": func() (string, error) {
+			out, err := r.PutDowntime(ctx, "maint", "", "{}")
 			return word(out == check.AdoptChanged), err
 		},
 		"repair": func() (string, error) {

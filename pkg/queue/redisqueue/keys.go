@@ -39,6 +39,9 @@ func (q *Queue) KeyZones() string { return q.prefix + ":zones" }
 // KeyWorkers is the hash of heartbeats.
 func (q *Queue) KeyWorkers() string { return q.prefix + ":workers" }
 
+// KeyDowntimes is the hash of downtimes.
+func (q *Queue) KeyDowntimes() string { return q.prefix + ":downtimes" }
+
 // KeyMeta is the hash with the schema version.
 func (q *Queue) KeyMeta() string { return q.prefix + ":meta" }
 

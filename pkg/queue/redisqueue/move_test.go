@@ -256,7 +256,7 @@ func TestRequestsWhereACheckWas(t *testing.T) {
 				try("RunNow", got, tt.run, err)
 				got, err = r.Remove(ctx, lane, check.Removal{ID: "a", Rev: "2000-0"})
 				try("Remove", got, tt.remove, err)
-				got, err = r.Ack(ctx, lane, "default/a/5", "{}", "{}", "{}")
+				got, err = r.Ack(ctx, lane, check.Acking{ID: "default/a/5", Incident: "{}", Ack: "{}", Change: "{}"})
 				try("Ack", got, check.AdoptMoved, err)
 			})
 		})

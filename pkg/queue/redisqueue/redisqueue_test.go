@@ -287,26 +287,6 @@ func TestRemoveMissingBlocksOlder(t *testing.T) {
 	})
 }
 
-func TestAck(t *testing.T) {
-	eachQueue(t, func(t *testing.T, r *rig) {
-		ctx := t.Context()
-		r.must(r.client.HSet(ctx, r.KeyIncidents(lane), "default/a/1", "{}").Err())
-		for i, want := range []check.AdoptOutcome{check.AdoptChanged, check.AdoptUnchanged} {
-			if out, err := r.Ack(ctx, lane, "default/a/1", "{}", `{"by":"kim"}`, "{}"); err != nil || out != want {
-				t.Fatalf("ack %d = %v, %v, want %v", i, out, err, want)
-			}
-		}
-		if out, _ := r.Ack(ctx, lane, "default/a/1", "old", "{}", "{}"); out != check.AdoptConflict {
-			t.Fatalf("ack of another text = %v, want conflict", out)
-		}
-		found, err := r.Incidents(ctx, lane)
-		r.must(err)
-		if len(found) != 1 || found[0].Ack != `{"by":"kim"}` {
-			t.Fatalf("incidents = %+v, want one with its ack", found)
-		}
-	})
-}
-
 func TestWrongTypeIsNamed(t *testing.T) {
 	eachQueue(t, func(t *testing.T, r *rig) {
 		ctx := t.Context()

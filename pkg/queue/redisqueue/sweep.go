@@ -17,13 +17,24 @@ const (
 	sweepRuns = iota
 	sweepDue
 	sweepLast
-	sweepEnd
+	sweepIncidents = check.SweepIncidents
+	sweepEnd       = sweepIncidents + 1
 )
 
 // Sweep looks at one page of records, due times or last records for what has
 // no spec any more. FindingVanished and FindingDone are the caller's to remove,
 // FindingFrozen and FindingTombstone its to carry to another lane.
+// no spec any more, or of incidents for open ones that their checks do not know.
+// FindingVanished and FindingDone are the caller's to remove, FindingIncident
+// and FindingAckOver its to end.
 func (q *Queue) Sweep(ctx context.Context, lane check.Lane, c check.SweepCursor, count int, mend bool) ([]check.Finding, check.SweepCursor, error) {
+	if c.Part == sweepIncidents {
+		found, cursor, err := q.sweepIncidents(ctx, lane, c.Cursor)
+		if err != nil {
+			return nil, c, err
+		}
+		return found, check.SweepCursor{Part: c.Part, Cursor: cursor, Done: cursor == 0}, nil
+	}
 	ids, cursor, err := q.sweepPage(ctx, lane, c, count)
 	if err != nil {
 		return nil, c, err

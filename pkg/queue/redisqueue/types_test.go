@@ -44,7 +44,15 @@ func TestWrongTypesOfEveryKey(t *testing.T) {
 				return err
 			}},
 			{"run", []string{k.runs, k.due}, func() error { _, err := r.RunNow(ctx, lane, "due", "9000-0"); return err }},
-			{"ack", []string{k.incidents, k.changes, k.runs}, func() error { _, err := r.Ack(ctx, lane, "x", "{}", "{}", "{}"); return err }},
+			{"ack", []string{k.incidents, k.changes, k.runs}, func() error {
+				_, err := r.Ack(ctx, lane, check.Acking{ID: "x", Incident: "{}", Ack: "{}", Change: "{}"})
+				return err
+			}},
+			{"orphan", []string{k.runs, k.last, k.incidents, k.changes}, func() error {
+				_, err := r.EndOrphan(ctx, lane, check.Orphan{Check: "due", ID: "x", Incident: "{}", Resolved: "{1}", Change: "{}"})
+				return err
+			}},
+			{"downtime", []string{r.KeyDowntimes()}, func() error { _, err := r.PutDowntime(ctx, "x", "", "{}"); return err }},
 			{"repair", []string{k.runs, k.due, k.ready}, func() error {
 				_, err := r.Repair(ctx, lane, []check.RepairItem{{ID: "due", SHA: sha(specText("due", 1)), Ahead: 1, Place: 7}}, true)
 				return err
