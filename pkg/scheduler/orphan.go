@@ -131,6 +131,9 @@ func (s *Scheduler) endAck(ctx context.Context, lane check.Lane, id string) erro
 	ack.Ended = true
 	a := check.Acking{ID: id, Incident: text, Old: old}
 	ev := eventOf(lane, st, &last, check.ChangeUpdate, &inc)
+	if worker, ok := check.WorkerOf(st.ID); ok {
+		ev = check.WorkerEvent(lane.Zone, worker, &inc, check.ChangeUpdate)
+	}
 	if a.Ack, a.Change, err = ackTexts(ack, ev, ack.Until.UnixMilli()); err != nil {
 		return err
 	}

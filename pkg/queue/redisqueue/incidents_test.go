@@ -89,6 +89,7 @@ func TestSweepIncidents(t *testing.T) {
 			"newer", `{"state":"CRIT","incident":{"id":"default/newer/2"}}`,
 			"well", `{"state":"OK"}`, "junk", "junk").Err())
 		r.must(r.client.HSet(ctx, r.KeyIncidents(lane),
+			"default/worker:w1/1", `{"opened":1}`,
 			"default/known/1", `{"opened":1}`, "default/newer/1", `{"opened":1}`, "default/newer/2", `{"opened":2}`,
 			"default/well/1", `{"opened":1}`, "default/well/0", `{"opened":0,"resolved":5}`, "default/junk/1", `{"opened":1}`,
 			"default/nobody/1", `{"opened":1}`, "default/text/1", "no incident", "odd", `{"opened":1}`,

@@ -33,7 +33,7 @@ func (q *Queue) Sweep(ctx context.Context, lane check.Lane, c check.SweepCursor,
 		if err != nil {
 			return nil, c, err
 		}
-		return found, check.SweepCursor{Part: c.Part, Cursor: cursor, Done: cursor == 0}, nil
+		return found, check.SweepCursor{Part: c.Part, Cursor: cursor, Done: cursor == 0, Stones: c.Stones}, nil
 	}
 	ids, cursor, err := q.sweepPage(ctx, lane, c, count)
 	if err != nil {
