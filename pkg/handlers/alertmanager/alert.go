@@ -20,6 +20,7 @@ const (
 	maxField      = 4 << 10 // bytes of an annotation
 	maxRendered   = 64 << 10
 	maxCheckLabel = 64 // labels of a check that are taken over
+	maxRef        = 16 << 10
 )
 
 // alert is one of the array that the API takes.
@@ -169,10 +170,10 @@ func (h *Handler) source(data *tmpl.Data) string {
 	return u.String()
 }
 
-// refOf writes labels down for the next change.
+// refOf writes labels down for the next change. Too many are made anew then.
 func refOf(labels map[string]string) string {
 	text, err := json.Marshal(labels)
-	if err != nil {
+	if err != nil || len(text) > maxRef {
 		return ""
 	}
 	return string(text)

@@ -75,9 +75,6 @@ type Handler struct {
 	annotations fields
 	checkLabels bool
 	generator   *tmpl.Template
-
-	gate  chan struct{} // held while a round or a resolve is sent: see Keep
-	ended recent
 }
 
 // New makes the handler; it connects to nobody.
@@ -85,7 +82,6 @@ func New(t tools.Tools) func(Settings) (check.Handler, error) {
 	return func(s Settings) (check.Handler, error) {
 		h := &Handler{
 			log: t.Log, keep: s.Keep.D(), expire: s.Expire.D(), checkLabels: s.CheckLabels,
-			gate: make(chan struct{}, 1),
 		}
 		if h.log == nil {
 			h.log = slog.New(slog.DiscardHandler)
@@ -168,28 +164,15 @@ func (h *Handler) Deliver(ctx context.Context, d check.Delivery) (ref string, er
 	if known && !maps.Equal(former, labels) {
 		alerts = append(alerts, alerts[0].endedAt(former, d.Event.Incident.Updated))
 	}
-	if d.Event.Change == check.ChangeResolve {
-		if err := h.lock(ctx, d.Event.Incident.ID); err != nil {
-			return "", err
-		}
-		defer h.unlock()
-	}
 	return refOf(labels), h.send(ctx, alerts)
 }
 
-// Keep repeats open incidents. An incident that was resolved meanwhile is left
-// out: its list is older than that, and the alert would burn again.
+// Keep repeats open incidents. The worker delivers no change of those that it
+// shows here, so that no alert burns again that has ended.
 func (h *Handler) Keep(ctx context.Context, open []check.Delivery) error {
-	if err := h.lock(ctx, ""); err != nil {
-		return err
-	}
-	defer h.unlock()
 	alerts := make([]alert, 0, len(open))
 	var faults []error
 	for i := range open {
-		if inc := open[i].Event.Incident; inc == nil || h.ended.has(inc.ID) {
-			continue
-		}
 		labels, known := parseRef(open[i].Ref)
 		if !known {
 			var err error
@@ -202,19 +185,3 @@ func (h *Handler) Keep(ctx context.Context, open []check.Delivery) error {
 	}
 	return errors.Join(append(faults, h.send(ctx, alerts))...)
 }
-
-// lock waits for the gate. An incident that is named counts as ended from
-// before that on: a round that has begun goes first, later ones leave it out.
-func (h *Handler) lock(ctx context.Context, ended string) error {
-	if ended != "" {
-		h.ended.add(ended)
-	}
-	select {
-	case h.gate <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("wait for a round of repetitions: %w", ctx.Err())
-	}
-}
-
-func (h *Handler) unlock() { <-h.gate }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"github.com/redpoll/redpoll/pkg/check"
 	"github.com/redpoll/redpoll/pkg/handlers/internal/post"
@@ -94,32 +93,4 @@ func (h *Handler) verdict(errs []error) error {
 		return passing
 	}
 	return failed
-}
-
-const (
-	remember    = 10 * time.Minute // longer than any list of open incidents is under way
-	maxRemember = 20000
-)
-
-// recent are the incidents that were resolved a short while ago, in two
-// generations: the older one is dropped as a whole.
-type recent struct {
-	mu         sync.Mutex // guards what follows
-	young, old map[string]bool
-	since      time.Time // of young
-}
-
-func (r *recent) add(id string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.young == nil || len(r.young) >= maxRemember/2 || time.Since(r.since) > remember {
-		r.old, r.young, r.since = r.young, map[string]bool{}, time.Now()
-	}
-	r.young[id] = true
-}
-
-func (r *recent) has(id string) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.young[id] || r.old[id]
 }
