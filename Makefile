@@ -19,7 +19,7 @@ export REDPOLL_TEST_SERVERS := required
 export REDPOLL_TEST_NETNS := required
 endif
 
-.PHONY: help all test deps format vet build test-race test-plain test-system test-bench lint bench fuzz cover soak clean
+.PHONY: help all test deps format vet build test-race test-plain test-system test-bench test-deploy lint bench fuzz cover soak clean
 .NOTPARALLEL:
 
 help: ## lists the targets
@@ -27,7 +27,7 @@ help: ## lists the targets
 
 all: build
 
-test: deps format vet build test-race test-plain test-system ## all that CI does: installs what tests need, format, vet, build, tests
+test: deps format vet build test-race test-plain test-system test-deploy ## all that CI does: installs what tests need, format, vet, build, tests
 
 deps: ## installs the servers that tests need, where they are missing (Debian, Ubuntu)
 	@.ci/deps
@@ -53,6 +53,9 @@ test-plain: ## the other packages
 
 test-system: ## the real binaries: kill, stop, restart, scale
 	$(GO) test $(TESTFLAGS) ./test/system
+
+test-deploy: ## what is in deploy/: manifests, chart, image, alerts; a module of its own
+	cd test/deploy && $(GO) vet ./... && $(GO) test $(TESTFLAGS) -count=1 ./...
 
 lint: ## go mod tidy -diff, golangci-lint; the first call builds it
 	$(GO) mod tidy -diff

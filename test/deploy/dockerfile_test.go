@@ -58,8 +58,8 @@ func (s stage) all(word string) (list []string) {
 	return list
 }
 
-// judgeDockerfile gives what is wrong with the image. ignored says whether a
-// path is kept out of the build; exists, whether the project has it.
+// judgeDockerfile gives what is wrong with the image. sent says whether the
+// project has a path and the build gets it.
 func judgeDockerfile(text string, sent func(path string) bool) (faults []string) {
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
 	list := stages(text)
