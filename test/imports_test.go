@@ -51,6 +51,7 @@ var importRules = []importRule{
 	{"pkg/worker", []string{"pkg/check"}, []string{"golang.org/x/sync/..."}},
 
 	{"internal/daemon", []string{"pkg/check", "pkg/queue/redisqueue"}, []string{"github.com/prometheus/client_golang/...", "github.com/goccy/go-yaml/..."}},
+	{"internal/otlp", []string{"pkg/check"}, nil},
 	{
 		"internal/cli",
 		[]string{"pkg/check", "pkg/queue/redisqueue", "pkg/commands", "pkg/handlers", "pkg/scheduler", "pkg/worker"},
@@ -60,7 +61,7 @@ var importRules = []importRule{
 		},
 	},
 
-	{"cmd/...", []string{"internal/cli", "internal/daemon", "pkg/..."}, []string{"github.com/redis/go-redis/v9/...", "github.com/prometheus/client_golang/prometheus"}},
+	{"cmd/...", []string{"internal/cli", "internal/daemon", "internal/otlp", "pkg/..."}, []string{"github.com/redis/go-redis/v9/...", "github.com/prometheus/client_golang/prometheus"}},
 	{"examples/...", []string{"pkg/..."}, nil},
 	{"test/...", []string{"pkg/...", "internal/..."}, []string{"github.com/redis/go-redis/v9"}},
 }

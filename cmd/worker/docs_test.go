@@ -23,6 +23,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 		newMetrics(reg)
 		registerSlots(reg, nil)
 		registerOutputs(reg, nil)
+		registerTraces(reg, nil)
 	})
 }
 
@@ -38,6 +39,7 @@ func TestMetricsAreSound(t *testing.T) {
 		}
 		registerSlots(reg, w)
 		registerOutputs(reg, nil)
+		registerTraces(reg, nil)
 		registerUplinks(reg, w)
 	}, "redpoll_check_lateness_seconds", "redpoll_check_duration_seconds{command}", "redpoll_results_total{command,state}", "redpoll_slots{state}",
 		"redpoll_stale_completions_total", "redpoll_missed_slots_total", "redpoll_handler_errors_total{handler}", "redpoll_check_phase_seconds{phase}")

@@ -24,9 +24,8 @@ func run(ctx context.Context, p *daemon.Process) error {
 		return err
 	}
 	defer set.close()
-	client := set.client
 	log := set.common.Logger(p.Stderr)
-	queue := redisqueue.New(client, *set.common.Prefix)
+	queue := redisqueue.New(set.client, *set.common.Prefix)
 	reg := daemon.NewRegistry()
 	cfg := set.config(queue, log)
 	cfg.Metrics = newMetrics(reg).expect(cfg.Handlers)
@@ -35,7 +34,7 @@ func run(ctx context.Context, p *daemon.Process) error {
 		if err := w.Ready(); err != nil {
 			return err
 		}
-		return client.Ping(ctx).Err()
+		return set.client.Ping(ctx).Err()
 	})
 	cfg.Hooks.OnTurn = health.Beat
 	if w, err = worker.New(cfg); err != nil {
@@ -44,6 +43,7 @@ func run(ctx context.Context, p *daemon.Process) error {
 	registerSlots(reg, w)
 	registerOutputs(reg, set.handlers)
 	registerUplinks(reg, w)
+	registerTraces(reg, set.observe.exporter)
 	if len(cfg.Handlers) == 0 {
 		log.InfoContext(ctx, "no handlers: results go to the queue only; -handlers names some")
 	}
@@ -55,6 +55,6 @@ func run(ctx context.Context, p *daemon.Process) error {
 		if err != nil {
 			return fmt.Errorf("this Redis cannot be used: %w", err)
 		}
-		return w.Run(ctx)
+		return set.observe.run(ctx, w.Run)
 	})
 }
