@@ -91,12 +91,15 @@ func safeName(text string) string {
 // alert makes the alert of a delivery.
 func (h *Handler) alert(d *check.Delivery, labels map[string]string) alert {
 	inc, data := d.Event.Incident, tmpl.NewData(*d)
+	// Redis' clock may be ahead of this one; an alert that ends before it starts
+	// is refused.
+	end := max(time.Now().UnixMilli(), inc.Opened) + h.expire.Milliseconds()
+	if inc.Resolved != 0 {
+		end = max(inc.Resolved, inc.Opened)
+	}
 	a := alert{
 		Labels: labels, Annotations: map[string]string{}, GeneratorURL: h.source(data),
-		StartsAt: time.UnixMilli(inc.Opened).UTC(), EndsAt: time.Now().Add(h.expire).UTC(),
-	}
-	if inc.Resolved != 0 {
-		a.EndsAt = time.UnixMilli(max(inc.Resolved, inc.Opened)).UTC()
+		StartsAt: time.UnixMilli(inc.Opened).UTC(), EndsAt: time.UnixMilli(end).UTC(),
 	}
 	for _, f := range h.annotations {
 		text, err := f.value.Render(data)
@@ -112,10 +115,7 @@ func (h *Handler) alert(d *check.Delivery, labels map[string]string) alert {
 
 // endedAt is the alert with other labels, at its end.
 func (a alert) endedAt(labels map[string]string, at int64) alert {
-	a.Labels = labels
-	if a.EndsAt = time.UnixMilli(at).UTC(); a.EndsAt.Before(a.StartsAt) {
-		a.EndsAt = a.StartsAt
-	}
+	a.Labels, a.EndsAt = labels, time.UnixMilli(max(at, a.StartsAt.UnixMilli())).UTC()
 	return a
 }
 
