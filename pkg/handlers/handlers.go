@@ -8,6 +8,7 @@ import (
 
 	"github.com/redpoll/redpoll/pkg/check"
 	"github.com/redpoll/redpoll/pkg/handlers/alertmanager"
+	"github.com/redpoll/redpoll/pkg/handlers/influx"
 	"github.com/redpoll/redpoll/pkg/handlers/internal/tools"
 	"github.com/redpoll/redpoll/pkg/handlers/log"
 	"github.com/redpoll/redpoll/pkg/handlers/pagertree"
@@ -32,6 +33,7 @@ func BuiltinWith(t Tools) check.Handlers {
 	}
 	return check.Handlers{
 		"alertmanager": check.TypedHandler(alertmanager.Defaults(), alertmanager.New(t)),
+		"influx":       check.TypedHandler(influx.Defaults(), influx.New(t)),
 		"log":          check.TypedHandler(log.Defaults(), log.New(t.Log)),
 		"pagertree":    check.TypedHandler(pagertree.Defaults(), pagertree.New(t)),
 		"remote_write": check.TypedHandler(remotewrite.Defaults(), remotewrite.New(t)),

@@ -20,6 +20,8 @@ type Rules struct {
 	Literal func(c byte) bool
 	// Want says so in errors: "a name cannot have spaces".
 	Want string
+	// Clean says that literals are written as values are, by clean; see Append.
+	Clean bool
 	// Fields are more fields than those of a check.
 	Fields []string
 }
@@ -95,7 +97,11 @@ func (t Template) Has(field string) bool {
 func (t Template) Append(b []byte, c *check.EventCheck, clean func(b []byte, value string) []byte, more ...string) (out []byte, whole bool) {
 	whole = true
 	for _, p := range t.parts {
-		if p.path == nil {
+		switch {
+		case p.path == nil && t.rules.Clean:
+			b = clean(b, p.text)
+			continue
+		case p.path == nil:
 			b = append(b, p.text...)
 			continue
 		}

@@ -46,7 +46,13 @@ func TestAppend(t *testing.T) {
 			t.Errorf("%q = %q, %v, want %q, %v", tt.text, got, whole, tt.want, tt.whole)
 		}
 	}
-	tmpl, err := Parse("{metric}/{labels.x.y}", rules)
+	cleaned := rules
+	cleaned.Clean = true
+	tmpl, err := Parse("a{id}", cleaned)
+	if got, _ := tmpl.Append(nil, web, func(b []byte, v string) []byte { return append(append(b, '<'), v...) }); err != nil || string(got) != "<a<web1" {
+		t.Errorf("cleaned %q, %v", got, err)
+	}
+	tmpl, err = Parse("{metric}/{labels.x.y}", rules)
 	if err != nil || !tmpl.Has("metric") || !tmpl.Has("labels.x.y") || tmpl.Has("id") || tmpl.Has("") {
 		t.Errorf("Has is wrong, %v", err)
 	}

@@ -1,6 +1,7 @@
 package post
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -106,7 +107,7 @@ func (s *Settings) set(h http.Header, secret func(check.Secret) (string, error))
 		if err != nil {
 			return err
 		}
-		h.Set("Authorization", "Bearer "+token)
+		h.Set("Authorization", cmp.Or(s.Scheme, "Bearer")+" "+token)
 	}
 	if s.User != "" {
 		password, err := secret(s.Password)

@@ -38,6 +38,9 @@ type Settings struct {
 	User     string       `json:"user"`
 	Password check.Secret `json:"password"`
 	Bearer   check.Secret `json:"bearer"`
+	// Scheme goes before the token where a server wants another word than
+	// Bearer. Handlers set it.
+	Scheme string `json:"-"`
 	// Headers go with every request.
 	Headers map[string]Value `json:"headers"`
 	TLS     TLS              `json:"tls"`
