@@ -44,6 +44,8 @@ type Heartbeat struct {
 	Busy     int      `json:"busy"`
 	Commands []string `json:"commands"`
 	Handlers []string `json:"handlers"`
+	// Delivers are those of Handlers that get changes from the stream.
+	Delivers []string `json:"delivers,omitempty"`
 	// Incidents are the open ones about the worker itself: a zone's uplink that
 	// is down. The worker takes no checks of such a zone.
 	Incidents []string `json:"incidents,omitempty"`

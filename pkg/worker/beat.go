@@ -47,7 +47,7 @@ func (w *Worker) learnLanes(ctx context.Context) error {
 func (w *Worker) beat(p phases, started time.Time) {
 	beat := check.Heartbeat{
 		Name: w.cfg.Name, Zones: w.cfg.Zones, Slots: w.cfg.Slots, Commands: w.cfg.Commands.Names(), Handlers: []string{},
-		Version: w.cfg.Version, Started: started.UnixMilli(), Every: beatEvery.Milliseconds(),
+		Delivers: delivers(w.cfg.Handlers), Version: w.cfg.Version, Started: started.UnixMilli(), Every: beatEvery.Milliseconds(),
 	}
 	for _, h := range w.handlers {
 		beat.Handlers = append(beat.Handlers, h.Name)

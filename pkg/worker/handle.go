@@ -12,18 +12,6 @@ import (
 	"github.com/redpoll/redpoll/pkg/check"
 )
 
-// handler is a HandlerInstance that is ready for use.
-type handler struct {
-	HandlerInstance
-	mutator check.Mutator // nil when it is none
-}
-
-func newHandler(inst HandlerInstance) *handler {
-	h := &handler{HandlerInstance: inst}
-	h.mutator, _ = inst.Handler.(check.Mutator)
-	return h
-}
-
 // errDisobeyed is given for a handler that did not return when its context
 // ended.
 var errDisobeyed = errors.New("did not end when its time was over")
@@ -41,11 +29,11 @@ func (w *Worker) handle(ctx context.Context, r *run, ev *check.Event) (mutated b
 	}
 	late := &stragglers{}
 	for _, h := range r.spec.handlers {
-		if h.mutator != nil && w.mutate(ctx, h, ev, late) {
+		if h.mutator != nil && h.Filter.wantsResult(ev, r.last) && w.mutate(ctx, h, ev, late) {
 			mutated = true
 		}
 	}
-	w.process(ctx, r.spec.handlers, ev, late)
+	w.process(ctx, wanted(r.spec.handlers, ev, r.last), ev, late)
 	return mutated, late.group
 }
 

@@ -57,6 +57,9 @@ func (w *Worker) Run(ctx context.Context) error {
 		intake.Go(func() { w.intake(ctx, p) })
 		intake.Go(func() { w.reclaim(ctx, p) })
 		intake.Go(func() { w.tryParked(ctx, p) })
+		if w.delivery != nil {
+			intake.Go(func() { w.delivery.run(ctx, p) })
+		}
 	})
 	<-ctx.Done()
 	w.turnAway(w.gate.close())

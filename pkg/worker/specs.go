@@ -163,20 +163,22 @@ func (w *Worker) buildCommand(s *spec, c *check.Check) {
 	}
 }
 
-// pickHandlers finds the handlers of a check: those it names, or the defaults.
+// pickHandlers finds the handlers of a check that get its results: those it
+// names, or the defaults.
 func (w *Worker) pickHandlers(s *spec) {
 	if s.check.Handlers == nil {
 		for _, h := range w.handlers {
-			if h.Default {
+			if h.Default && !h.Stream {
 				s.handlers = append(s.handlers, h)
 			}
 		}
 	}
 	for _, name := range s.check.Handlers {
-		if h := w.byName[name]; h != nil {
-			s.handlers = append(s.handlers, h)
-		} else {
+		switch h := w.byName[name]; {
+		case h == nil:
 			s.missing = append(s.missing, name)
+		case !h.Stream: // others read the stream
+			s.handlers = append(s.handlers, h)
 		}
 	}
 	for _, h := range s.handlers {

@@ -51,9 +51,10 @@ type Config struct {
 	Uplinks []UplinkTest
 	// Logger is where the worker writes; nil: nowhere.
 	Logger *slog.Logger
-	// Hooks and Metrics observe the work; nil: nobody.
-	Hooks   Hooks
-	Metrics Metrics
+	// Hooks, Metrics and Deliveries observe the work; nil: nobody.
+	Hooks      Hooks
+	Metrics    Metrics
+	Deliveries DeliveryMetrics
 }
 
 // HandlerInstance is a handler under the name by which checks ask for it.
@@ -64,6 +65,23 @@ type HandlerInstance struct {
 	Default bool
 	// Timeout bounds one event; default 5 s.
 	Timeout time.Duration
+	// Filter says which events it gets; the zero value: all.
+	Filter Filter
+	// Stream delivers changes of incidents from the queue's stream, at least once
+	// and in order per check, instead of results before the check goes back. It
+	// needs a Queue that is an Outbox. A check.Deliverer gets them by Deliver,
+	// other handlers by Process.
+	Stream bool
+	// The rest is for handlers of the stream.
+
+	// Concurrency is how many changes are delivered at once; default 8.
+	Concurrency int
+	// GiveUp is the age at which a change that fails goes to the dead letters;
+	// default 24 h, negative: never.
+	GiveUp time.Duration
+	// RetryMin and RetryMax bound the pause before another attempt, which doubles
+	// each time; default 1 s and 5 min.
+	RetryMin, RetryMax time.Duration
 }
 
 // Defaults of a Config.
@@ -72,6 +90,10 @@ const (
 	DefaultLease          = 30 * time.Second
 	DefaultGrace          = 25 * time.Second
 	DefaultHandlerTimeout = 5 * time.Second
+	DefaultConcurrency    = 8
+	DefaultGiveUp         = 24 * time.Hour
+	DefaultRetryMin       = time.Second
+	DefaultRetryMax       = 5 * time.Minute
 )
 
 // Worker runs checks. New makes one.
@@ -94,6 +116,8 @@ type Worker struct {
 
 	uplinks map[string]*uplink // by zone; nil where there are no tests
 	own     ownIncidents
+
+	delivery *deliverer // nil without handlers of the stream
 
 	lanes   atomic.Pointer[[]check.Lane]
 	began   atomic.Bool
@@ -121,9 +145,12 @@ func New(cfg Config) (*Worker, error) {
 	if cfg.Metrics == nil {
 		cfg.Metrics = noMetrics{}
 	}
+	if cfg.Deliveries == nil {
+		cfg.Deliveries = noDeliveries{}
+	}
 	cfg.Handlers = slices.Clone(cfg.Handlers)
 	for i := range cfg.Handlers {
-		orElse(&cfg.Handlers[i].Timeout, DefaultHandlerTimeout)
+		cfg.Handlers[i].defaults()
 	}
 	if err := cfg.validate(); err != nil {
 		return nil, err
@@ -141,6 +168,9 @@ func New(cfg Config) (*Worker, error) {
 	w.commits.init(w)
 	w.away.log = w.log
 	w.spent, _ = cfg.Metrics.(Spender)
+	if out, ok := cfg.Queue.(Outbox); ok && len(delivers(cfg.Handlers)) > 0 {
+		w.delivery = newDeliverer(w, out)
+	}
 	return w, nil
 }
 
@@ -178,6 +208,10 @@ func (c *Config) validate() error {
 			bad("handler %q is there twice", h.Name)
 		case h.Timeout < 0:
 			bad("handler %q: timeout %s: want more than 0", h.Name, h.Timeout)
+		default:
+			if err := h.validate(c.Queue); err != nil {
+				bad("handler %q: %w", h.Name, err)
+			}
 		}
 		seen[h.Name] = true
 	}

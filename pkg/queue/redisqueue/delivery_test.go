@@ -81,17 +81,26 @@ func TestHoldDelivery(t *testing.T) {
 		has("a/1", true)
 		has("b/1", false)
 		has("a/2", false) // another process of the same name
+		keeps := func(token string, want bool) {
+			t.Helper()
+			if got, err := r.KeepDelivery(ctx, holdOf(token), time.Minute); got != want || err != nil {
+				t.Errorf("KeepDelivery(%s) = %v, %v, want %v", token, got, err, want)
+			}
+		}
+		keeps("a/1", true)
+		keeps("b/1", false)
 		owner("a/1")
-		r.must(r.PassDelivery(ctx, holdOf("b/1"), "", 0)) // not its to give
+		r.must(r.GiveDelivery(ctx, holdOf("b/1"), "", 0)) // not its to give
 		owner("a/1")
-		r.must(r.PassDelivery(ctx, holdOf("a/1"), "c", time.Minute))
+		r.must(r.GiveDelivery(ctx, holdOf("a/1"), "c", time.Minute))
 		owner("c/")
 		has("a/1", false)
 		has("b/1", false)
 		has("c/7", true)
 		owner("c/7")
-		r.must(r.PassDelivery(ctx, holdOf("c/7"), "", time.Minute))
+		r.must(r.GiveDelivery(ctx, holdOf("c/7"), "", time.Minute))
 		owner("")
+		keeps("c/7", false) // it ran out: somebody may have had it meanwhile
 		has("b/1", true)
 		// What no worker can have written ends by being taken.
 		r.must(r.client.Set(ctx, r.KeyDeliver(lane, "pager"), "hand", 0).Err())
@@ -205,7 +214,7 @@ func TestFetchAndSettle(t *testing.T) {
 		}
 		// What is read and not settled comes to the next one.
 		r.fetch(h, "", 2)
-		r.must(r.PassDelivery(ctx, h, "", 0))
+		r.must(r.GiveDelivery(ctx, h, "", 0))
 		if got := events(r.fetch(r.take("b/1"), "0", 10)); got != "three" {
 			t.Errorf("the next one begins with %q, want three", got)
 		}
@@ -382,7 +391,7 @@ func (r *rig) deliverOnce() {
 	if err != nil || len(letters) != 1 || r.client.XPending(ctx, r.KeyChanges(lane), "pager").Val().Count != 0 {
 		r.t.Errorf("letters = %+v, %v, want one and nothing pending", letters, err)
 	}
-	r.must(r.PassDelivery(ctx, h, "b", time.Minute))
+	r.must(r.GiveDelivery(ctx, h, "b", time.Minute))
 }
 
 // A full server stops no delivery.

@@ -13,25 +13,28 @@ import (
 
 var holdScript = script("hold")
 
-// HoldDelivery takes or keeps the right to deliver the changes of a lane to a
-// handler, for ttl from now; false when it is another worker's.
+// HoldDelivery takes the right to deliver the changes of a lane to a handler,
+// for ttl from now; false when it is another worker's.
 func (q *Queue) HoldDelivery(ctx context.Context, h check.DeliveryHold, ttl time.Duration) (bool, error) {
-	return q.hold(ctx, h, ttl.Milliseconds(), "")
+	return q.hold(ctx, "take", h, ttl, "")
 }
 
-// PassDelivery gives the right back; with a next worker nobody but that one may
-// take it for ttl.
-func (q *Queue) PassDelivery(ctx context.Context, h check.DeliveryHold, next string, ttl time.Duration) error {
-	ms := ttl.Milliseconds()
-	if next == "" {
-		ms = 0
-	}
-	_, err := q.hold(ctx, h, ms, next)
+// KeepDelivery makes the right last for ttl from now; false when it ran out or
+// is another's.
+func (q *Queue) KeepDelivery(ctx context.Context, h check.DeliveryHold, ttl time.Duration) (bool, error) {
+	return q.hold(ctx, "keep", h, ttl, "")
+}
+
+// GiveDelivery gives the right back; with a next worker nobody but that one may
+// take it for ttl. It does nothing when the right is another's.
+func (q *Queue) GiveDelivery(ctx context.Context, h check.DeliveryHold, next string, ttl time.Duration) error {
+	_, err := q.hold(ctx, "give", h, ttl, next)
 	return err
 }
 
-func (q *Queue) hold(ctx context.Context, h check.DeliveryHold, ttl int64, next string) (bool, error) {
-	n, err := q.run(ctx, holdScript, "hold", []string{q.KeyDeliver(h.Lane, h.Handler)}, h.Token, ttl, next).Int()
+func (q *Queue) hold(ctx context.Context, what string, h check.DeliveryHold, ttl time.Duration, next string) (bool, error) {
+	keys := []string{q.KeyDeliver(h.Lane, h.Handler)}
+	n, err := q.run(ctx, holdScript, "hold", keys, what, h.Token, ttl.Milliseconds(), next).Int()
 	return n == 1, err
 }
 

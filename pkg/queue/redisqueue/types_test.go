@@ -83,7 +83,7 @@ func TestWrongTypesOfDelivery(t *testing.T) {
 		r.change("{}")
 		deliver, changes, readers, dead := r.KeyDeliver(lane, "pager"), r.KeyChanges(lane), r.KeyReaders(lane), r.KeyDead(lane)
 		r.refuseWrongTypes([]typedMove{
-			{"hold", []string{deliver}, func() error { return r.PassDelivery(ctx, h, "b", time.Minute) }},
+			{"hold", []string{deliver}, func() error { return r.GiveDelivery(ctx, h, "b", time.Minute) }},
 			{"reader", []string{readers, changes}, func() error { _, err := r.OpenReader(ctx, lane, "new", true); return err }},
 			{"fetch", []string{deliver, changes, readers}, func() error {
 				_, err := r.FetchChanges(ctx, check.ChangeRequest{DeliveryHold: h, Count: 9})
