@@ -14,13 +14,15 @@ type Circumstances struct {
 	Finished int64
 	// Downtime is the id of a downtime that the run touched: see Downtime.
 	Downtime string
-	// Parent is the id of a parent in trouble, Asked that of one of which
+	// Parent is the id of a parent in trouble, Unsure that of one of which
 	// nothing is known since the check is in trouble: see Kinship.
-	Parent, Asked string
+	Parent, Unsure string
 }
 
-// maxWaits is how often in a row a check waits for a parent's result.
-const maxWaits = 2
+// maxWait is how long an incident may wait for the result of a parent, ms: long
+// enough for two retries at the usual pace, and for a parent that was asked at
+// once to come to the end of a usual timeout.
+const maxWait = 15_000
 
 // Advance is the incident rule: it gives the record that follows last when
 // the check's run of the given planned time had the result res, and what that
@@ -46,7 +48,7 @@ func Advance(c *Check, last *Last, res Result, planned time.Time, in Circumstanc
 	next.countFlaps(c.Flap, last)
 	if res.State != StateOK {
 		next.Fails = before.Fails + 1
-		next.Waits = before.Waits
+		next.Asked = before.Asked
 		if len(c.Parents) > 0 {
 			next.Down = before.Down
 			if before.Fails == 0 || next.Down == 0 {
@@ -72,12 +74,11 @@ func (l *Last) open(c *Check, in Circumstances) Change {
 	case in.Downtime != "":
 		l.Held = HeldDowntime + in.Downtime
 	case in.Parent != "":
-		l.Held, l.Waits = HeldParent+in.Parent, 0
-	case in.Asked != "" && l.Waits < maxWaits:
-		l.Held = HeldWaiting + in.Asked
-		l.Waits++
+		l.Held, l.Asked = HeldParent+in.Parent, 0
+	case in.Unsure != "" && l.mayWait(in.Finished):
+		l.Held = HeldWaiting + in.Unsure
 	default:
-		l.Waits = 0
+		l.Asked = 0
 		l.Incident = &Incident{
 			ID:     IncidentID(c.ZoneName(), c.ID, l.Planned),
 			From:   StateOK,
@@ -92,6 +93,15 @@ func (l *Last) open(c *Check, in Circumstances) Change {
 		return ChangeOpen
 	}
 	return ChangeNone
+}
+
+// mayWait says whether an incident may wait for a parent, and notes since when
+// it does. A clock that was set back ends the wait.
+func (l *Last) mayWait(now int64) bool {
+	if l.Asked == 0 {
+		l.Asked = now
+	}
+	return now > 0 && now >= l.Asked && now < l.Asked+maxWait
 }
 
 // goOn takes an open incident along.

@@ -9,8 +9,8 @@ const (
 	// setBack is by how much a clock may be set back so that a slot is not run
 	// twice; by more, a check must not stand still until the clock is there.
 	setBack = 10 * time.Second
-	// DefaultRetry is the pace of soft retries of a one-shot that sets no
-	// retry_every: it has no schedule to fall back to.
+	// DefaultRetry is the pace of soft retries without a retry_every, of a one-shot,
+	// which has no schedule to fall back to, and of a check that waits for a parent.
 	DefaultRetry = 10 * time.Second
 	// maxMissed bounds the count of missed slots of a cron schedule, which
 	// have to be walked one by one.
@@ -49,21 +49,35 @@ func NextDue(c *Check, s Schedule, planned, now time.Time, soft bool) (due time.
 		now = planned
 	}
 	due, missed = s.Next(now), missedSlots(s, planned, now)
-	if !soft {
-		return due, missed
-	}
 	retry := c.RetryEvery.D()
 	if once && retry == 0 {
 		retry = DefaultRetry
 	}
-	if retry <= 0 {
+	if !soft || retry <= 0 {
 		return due, missed
 	}
+	return sooner(due, retry, planned, now), missed
+}
+
+// WaitDue gives the due time that follows a result that waits for a parent
+// (Last.Waiting), where NextDue gives due: retry_every goes on, which here is
+// DefaultRetry when it is not set.
+func WaitDue(c *Check, planned, now, due time.Time) time.Time {
+	retry := c.RetryEvery.D()
+	if retry <= 0 {
+		retry = DefaultRetry
+	}
+	return sooner(due, retry, planned, now)
+}
+
+// sooner gives the first planned + k*retry after now, or due when that is
+// sooner.
+func sooner(due time.Time, retry time.Duration, planned, now time.Time) time.Time {
 	again := Every{retry, time.Duration(mod(planned.UnixMilli(), max(1, retry.Milliseconds()))) * time.Millisecond}.Next(now)
 	if due.IsZero() || again.Before(due) {
-		due = again
+		return again
 	}
-	return due, missed
+	return due
 }
 
 // missedSlots counts the slots in (planned, now].

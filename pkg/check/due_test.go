@@ -206,3 +206,28 @@ func TestHorizon(t *testing.T) {
 		}
 	}
 }
+
+func TestWaitDue(t *testing.T) {
+	t.Parallel()
+	planned := at(t, "2026-05-01T10:00:00.5Z")
+	for _, tt := range []struct {
+		name     string
+		c        Check
+		now, due string
+		want     string
+	}{
+		{"ten seconds on, without a pace", Check{}, "2026-05-01T10:00:03Z", "2026-05-01T10:05:00Z", "2026-05-01T10:00:10.5Z"},
+		{"the next after a long run", Check{}, "2026-05-01T10:00:12Z", "2026-05-01T10:05:00Z", "2026-05-01T10:00:20.5Z"},
+		{"retry_every", Check{RetryEvery: Duration(4 * time.Second)}, "2026-05-01T10:00:03Z", "2026-05-01T10:05:00Z", "2026-05-01T10:00:04.5Z"},
+		{"the next slot is sooner", Check{}, "2026-05-01T10:00:03Z", "2026-05-01T10:00:05Z", "2026-05-01T10:00:05Z"},
+		{"there is no slot", Check{}, "2026-05-01T10:00:03Z", "", "2026-05-01T10:00:10.5Z"},
+	} {
+		var due time.Time
+		if tt.due != "" {
+			due = at(t, tt.due)
+		}
+		if got := WaitDue(&tt.c, planned, at(t, tt.now), due); !got.Equal(at(t, tt.want)) {
+			t.Errorf("%s: WaitDue = %s, want %s", tt.name, got.Format(time.RFC3339Nano), tt.want)
+		}
+	}
+}

@@ -30,7 +30,7 @@ func steps(text string) []step {
 			case 'p':
 				s.in.Parent = "router1"
 			case 'a':
-				s.in.Asked = "router1"
+				s.in.Unsure = "router1"
 			case 's':
 				s.quiet = true
 			}
@@ -40,7 +40,7 @@ func steps(text string) []step {
 	return out
 }
 
-// walk runs steps, one each minute, and gives a letter for each change and the
+// walk runs steps, one each ten seconds, and gives a letter for each change and the
 // words in Held.
 func walk(t *testing.T, c Check, list []step) (changes string, held []string, last *Last) {
 	t.Helper()
@@ -60,7 +60,7 @@ func walk(t *testing.T, c Check, list []step) (changes string, held []string, la
 		}
 		changes += letters[change]
 		held = append(held, next.Held)
-		last, planned = stored(t, next), planned.Add(time.Minute)
+		last, planned = stored(t, next), planned.Add(10*time.Second)
 	}
 	return changes, held, last
 }
@@ -82,7 +82,7 @@ func TestHolds(t *testing.T) {
 		{"soft: nothing is held", Check{Attempts: 3}, "C C:d C", "..o", ""},
 		{"suppressed for a while", Check{}, "C:s C:s C", "..o", "suppressed"},
 		{"suppressed before all else", Check{}, "C:s C:d C", "..o", "downtime:maint"},
-		{"a parent is asked, twice at most", Check{}, "C:a C:a C:a O", "..or", ""},
+		{"a parent is asked, for two retries", Check{}, "C:a C:a C:a O", "..or", ""},
 		{"asked and in trouble", Check{}, "C:a C:p C:p O", "....", "parent:router1"},
 		{"asked anew after a hold", Check{}, "C:a C:a C:p C:a C:a C:a", ".....o", "waiting:router1"},
 		{"asked anew after OK", Check{}, "C:a C:a O C:a C:a C", ".....o", "waiting:router1"},
@@ -103,8 +103,8 @@ func TestWaitingIsSoft(t *testing.T) {
 	t.Parallel()
 	c := Check{ID: "a", Parents: []string{"router1"}}
 	_, _, last := walk(t, c, steps("O C:a"))
-	if !last.Soft(&c) || !last.Waiting() || last.Waits != 1 {
-		t.Errorf("waiting: soft %v waiting %v waits %d, want true true 1", last.Soft(&c), last.Waiting(), last.Waits)
+	if !last.Soft(&c) || !last.Waiting() || last.Asked != last.Down {
+		t.Errorf("waiting: soft %v waiting %v asked %d, want true true %d", last.Soft(&c), last.Waiting(), last.Asked, last.Down)
 	}
 	for _, text := range []string{"O C:p", "O C:d", "C", "O"} {
 		if _, _, last := walk(t, c, steps(text)); last.Soft(&c) || last.Waiting() {
@@ -113,11 +113,28 @@ func TestWaitingIsSoft(t *testing.T) {
 	}
 }
 
+// The wait for a parent ends by time: also when the clock was set back, and
+// when nobody says what time it is.
+func TestWaitEnds(t *testing.T) {
+	t.Parallel()
+	c := Check{ID: "a", Parents: []string{"router1"}}
+	const now = 1_790_000_000_000
+	asked := &Last{Result: Result{State: StateCrit}, Fails: 1, Down: now, Asked: now}
+	for at, want := range map[int64]Change{
+		now: ChangeNone, now + 14_999: ChangeNone, now + 15_000: ChangeOpen, now - 1: ChangeOpen, 0: ChangeOpen,
+	} {
+		in := Circumstances{Finished: at, Unsure: "router1"}
+		if _, got := Advance(&c, asked, Result{State: StateCrit}, time.UnixMilli(now), in); got != want {
+			t.Errorf("%d ms after the question: %q, want %q", at-now, got, want)
+		}
+	}
+}
+
 // Down is when the first result of the trouble was there, of checks with
 // parents alone.
 func TestDown(t *testing.T) {
 	t.Parallel()
-	first := at(t, "2026-05-01T10:01:00Z").UnixMilli() + 5
+	first := at(t, "2026-05-01T10:00:10Z").UnixMilli() + 5
 	c := Check{ID: "a", Attempts: 2, Parents: []string{"router1"}}
 	if _, _, last := walk(t, c, steps("O W C C:p")); last.Down != first {
 		t.Errorf("down = %d, want %d", last.Down, first)
@@ -168,7 +185,7 @@ type model struct {
 	c       Check
 	ids     map[string]bool
 	fails   int
-	waits   int
+	asked   int64 // since when a parent is asked
 	open    string
 	history []bool
 	flaps   bool
@@ -180,14 +197,15 @@ func (m *model) run(list []step) {
 	for i, s := range list {
 		c := m.c
 		c.SuppressIncidents = s.quiet
+		s.in.Finished = planned.UnixMilli()
 		next, change := Advance(&c, last, Result{State: s.state, Reason: "X"}, planned, s.in)
 		m.flap(last, s.state)
-		want := m.want(s)
+		want := m.want(s, planned.UnixMilli())
 		if change != want && (change != ChangeUpdate || want != ChangeNone) {
 			m.t.Errorf("step %d %s: change %q, want %q", i, s.word, change, want)
 		}
 		m.take(i, s, &next, change)
-		last, planned = stored(m.t, next), planned.Add(time.Minute)
+		last, planned = stored(m.t, next), planned.Add(time.Duration(1+i%11)*time.Second)
 	}
 }
 
@@ -208,9 +226,9 @@ func (m *model) flap(last *Last, state State) {
 }
 
 // want is what a step does, updates left out.
-func (m *model) want(s step) Change {
+func (m *model) want(s step, now int64) Change {
 	if s.state == StateOK {
-		m.fails, m.waits = 0, 0
+		m.fails, m.asked = 0, 0
 		if m.open != "" && !m.flaps {
 			return ChangeResolve
 		}
@@ -221,14 +239,16 @@ func (m *model) want(s step) Change {
 		return ChangeNone
 	}
 	if s.in.Parent != "" {
-		m.waits = 0
+		m.asked = 0
 		return ChangeNone
 	}
-	if s.in.Asked != "" && m.waits < 2 {
-		m.waits++
+	if s.in.Unsure != "" && m.asked == 0 {
+		m.asked = now
+	}
+	if s.in.Unsure != "" && now-m.asked < 15_000 {
 		return ChangeNone
 	}
-	m.waits = 0
+	m.asked = 0
 	return ChangeOpen
 }
 
@@ -276,7 +296,7 @@ func TestCircleOfParentsOpens(t *testing.T) {
 			known[checks[i].ID] = Neighbour{There: true, Last: &ok}
 		}
 		opened := 0
-		for now := int64(100); now < int64(100+40*n); now++ {
+		for now := int64(100_000); now < int64(100_000+40_000*n); now += 1000 {
 			c := checks[r.IntN(n)]
 			last := known[c.ID].Last
 			if last.Open() != nil {
@@ -286,7 +306,7 @@ func TestCircleOfParentsOpens(t *testing.T) {
 			next, change := Advance(c, last, Result{State: StateCrit}, time.UnixMilli(now), in)
 			if change == ChangeOpen {
 				k := Kin(c, known, next.Down, now)
-				in.Parent, in.Asked = k.Parent, k.Asked
+				in.Parent, in.Unsure = k.Parent, k.Unsure
 				next, change = Advance(c, last, Result{State: StateCrit}, time.UnixMilli(now), in)
 			}
 			next.Started = now

@@ -22,9 +22,9 @@ func (l *Last) inTrouble() bool {
 // Kinship is what the parents of a check have to say about an incident that is
 // about to open.
 type Kinship struct {
-	// Parent is the first that is in trouble; empty: none. Asked is one whose
+	// Parent is the first that is in trouble; empty: none. Unsure is one whose
 	// latest result is older than the trouble of the check.
-	Parent, Asked string
+	Parent, Unsure string
 	// Hurry are parents that are to run now, so that more is known soon.
 	Hurry []string
 	// Missing are checks that have to be known first.
@@ -71,8 +71,8 @@ func Kin(c *Check, known map[string]Neighbour, down, started int64) Kinship {
 	for _, id := range stale {
 		if n := known[id]; k.Parent == "" {
 			k.hurry(id, n)
-			if k.Asked == "" {
-				k.Asked = id
+			if k.Unsure == "" {
+				k.Unsure = id
 			}
 		}
 	}

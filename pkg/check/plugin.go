@@ -64,7 +64,7 @@ type Event struct {
 	Fails    int    `json:"fails,omitempty"`
 	Held     string `json:"held,omitempty"`
 	Down     int64  `json:"down,omitempty"`
-	Waits    int    `json:"waits,omitempty"`
+	Asked    int64  `json:"asked,omitempty"`
 	Turns    uint64 `json:"turns,omitempty"`
 	Flapping bool   `json:"flapping,omitempty"`
 	// Incident is the check's incident; Change says what the run did to it.

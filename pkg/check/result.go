@@ -110,10 +110,10 @@ type Last struct {
 	// resolve: one of the words below.
 	Held string `json:"held,omitempty"`
 	// Down is when the first of the results that Fails counts was there, unix
-	// ms; only of checks with parents. Waits counts the results in a row that
-	// waited for a parent.
+	// ms; only of checks with parents. Asked is since when an incident waits for
+	// the result of a parent.
 	Down  int64 `json:"down,omitempty"`
-	Waits int   `json:"waits,omitempty"`
+	Asked int64 `json:"asked,omitempty"`
 	// Turns has a bit for each of the latest results, the newest lowest: the
 	// state was another one than before. Flapping says that the check flaps.
 	// Both only of checks with Flap.
@@ -130,6 +130,6 @@ const (
 	HeldSuppressed = "suppressed" // the check suppresses incidents
 	HeldDowntime   = "downtime:"  // a downtime covers the check
 	HeldParent     = "parent:"    // a parent is in trouble
-	HeldWaiting    = "waiting:"   // a parent runs first, at most twice
+	HeldWaiting    = "waiting:"   // a parent runs first, for at most 15 s
 	HeldFlap       = "flap"       // the check is OK and flaps: the open incident does not resolve
 )

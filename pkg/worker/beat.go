@@ -12,11 +12,14 @@ import (
 // is not live.
 const beatEvery = 3 * time.Second
 
-// enter learns the lanes of the zones; false when ctx ended first. Schedulers
+// enter learns the downtimes and the lanes of the zones; false when ctx ended first. Schedulers
 // enter a zone into the list of zones when they hear of it in a heartbeat.
 func (w *Worker) enter(ctx context.Context, p phases) bool {
 	for attempt := 1; ; attempt++ {
-		err := w.learnLanes(p.queue)
+		err := w.firstDowntimes(p.queue)
+		if err == nil {
+			err = w.learnLanes(p.queue)
+		}
 		if err == nil {
 			w.away.passed("learn lanes")
 			return true

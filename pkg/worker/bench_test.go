@@ -13,6 +13,7 @@ import (
 
 // endless is a queue that always has another check to run, until n ran.
 type endless struct {
+	around
 	fake
 	left atomic.Int64 // to be read
 	todo atomic.Int64 // to be completed

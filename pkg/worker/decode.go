@@ -78,8 +78,8 @@ func (s *scanner) hold(l *check.Last) {
 	if s.may(`,"down":`) {
 		l.Down = s.int()
 	}
-	if s.may(`,"waits":`) {
-		l.Waits = int(s.int())
+	if s.may(`,"asked":`) {
+		l.Asked = s.int()
 	}
 	if s.may(`,"turns":`) {
 		l.Turns = s.uint(64)

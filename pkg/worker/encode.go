@@ -77,8 +77,8 @@ func appendHold(b []byte, l *check.Last) []byte {
 	if l.Down != 0 {
 		b = appendInt(b, `,"down":`, l.Down)
 	}
-	if l.Waits != 0 {
-		b = appendInt(b, `,"waits":`, int64(l.Waits))
+	if l.Asked != 0 {
+		b = appendInt(b, `,"asked":`, l.Asked)
 	}
 	if l.Turns != 0 {
 		b = strconv.AppendUint(append(b, `,"turns":`...), l.Turns, 10)

@@ -25,8 +25,8 @@ func records(text string, f float64, n int64) (check.Last, check.Event, *spec) {
 		ev.Trace = &check.Trace{Queued: n, Leased: n + 1, Handled: n + 3, Crashes: int(n % 2)}
 	}
 	if n != 0 { // what few checks have
-		last.Held, last.Down, last.Waits, last.Turns, last.Flapping = text, n, int(n%3), uint64(n), n%2 == 1
-		ev.Held, ev.Down, ev.Waits, ev.Turns, ev.Flapping = text, n, int(n%3), uint64(n), n%2 == 1
+		last.Held, last.Down, last.Asked, last.Turns, last.Flapping = text, n, n%3, uint64(n), n%2 == 1
+		ev.Held, ev.Down, ev.Asked, ev.Turns, ev.Flapping = text, n, n%3, uint64(n), n%2 == 1
 	}
 	text2, _ := json.Marshal(ev.Check)
 	return last, ev, &spec{eventJSON: text2}

@@ -23,6 +23,8 @@ var lane = check.Lane{Zone: "default"}
 // fake is a queue in memory that leases whatever was put into it. The function
 // fields are asked first; an error of theirs is the answer.
 type fake struct {
+	around
+
 	onRead     func(lanes []check.Lane, count int) error
 	onLease    func(req check.LeaseRequest) error
 	onComplete func(items []check.Completion) error

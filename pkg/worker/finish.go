@@ -16,14 +16,20 @@ func (w *Worker) finish(p phases, r *run, res check.Result, finished time.Time) 
 	if !r.began.IsZero() { // nobody changes it any more
 		began = r.began
 	}
-	next, change := check.Advance(c, r.last, res, r.planned(), check.Circumstances{Finished: r.server(finished)})
-	next.Started, next.Finished = r.server(began), r.server(finished)
+	in := check.Circumstances{Finished: r.server(finished)}
+	next, change := check.Advance(c, r.last, res, r.planned(), in)
+	next.Started = r.server(began)
+	if change == check.ChangeOpen {
+		in = w.circumstances(p.queue, r, &next, in)
+		next, change = check.Advance(c, r.last, res, r.planned(), in)
+	}
+	next.Started, next.Finished = r.server(began), in.Finished
 	next.Worker, next.Rev = w.cfg.Name, r.lease.Rev
 	ev := &check.Event{
 		Check: r.spec.event, Result: res,
 		Planned: next.Planned, Started: next.Started, Finished: next.Finished, Worker: next.Worker,
 		Rev: next.Rev, Since: next.Since, Fails: next.Fails,
-		Held: next.Held, Down: next.Down, Waits: next.Waits, Turns: next.Turns, Flapping: next.Flapping,
+		Held: next.Held, Down: next.Down, Asked: next.Asked, Turns: next.Turns, Flapping: next.Flapping,
 		Soft: next.Soft(c), Change: change, Incident: next.Incident,
 	}
 	if r.last != nil {
@@ -55,6 +61,9 @@ func (w *Worker) completion(r *run, next *check.Last, ev *check.Event, mutated b
 	var done check.Completion
 	done.Last, done.Event = encode(next, ev, r.spec, mutated)
 	due, missed := check.NextDue(r.spec.check, r.spec.schedule, r.planned(), r.now(), ev.Soft)
+	if next.Waiting() {
+		due = check.WaitDue(r.spec.check, r.planned(), r.now(), due)
+	}
 	if r.putAway() {
 		done.KeepCrashes = true
 		due = check.Quarantine(r.lease.Crashes, r.spec.schedule, r.now())

@@ -14,6 +14,7 @@ type Queue interface {
 	Committer
 	Directory
 	Herald
+	Surroundings
 }
 
 // Source hands out checks.
@@ -54,4 +55,14 @@ type Herald interface {
 	// Now reads the queue's clock, unix ms.
 	Now(ctx context.Context) (int64, error)
 	Raise(ctx context.Context, lane check.Lane, r check.Raise) (check.AdoptOutcome, error)
+}
+
+// Surroundings tell what may keep an incident from opening.
+type Surroundings interface {
+	// Downtimes gives the texts of all downtimes, by id.
+	Downtimes(ctx context.Context) (map[string]string, error)
+	// Neighbours tells what is known of checks of a zone, in the order of ids.
+	Neighbours(ctx context.Context, zone string, ids []string) ([]check.Nearby, error)
+	// Hurry makes those of them due now that wait for a later time.
+	Hurry(ctx context.Context, zone string, ids []string) error
 }

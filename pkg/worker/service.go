@@ -47,6 +47,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	service.Go(func() { w.monitor(p) })
 	service.Go(func() { w.beat(p, started) })
 	service.Go(func() { w.report(p) })
+	service.Go(func() { w.watchDowntimes(p) })
 	for _, u := range w.uplinks {
 		service.Go(func() { w.guardUplink(p, u) })
 	}

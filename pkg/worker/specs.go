@@ -129,6 +129,9 @@ func (w *Worker) build(lane check.Lane, id, rev, text string) *spec {
 	}
 	s.check = c
 	s.longest = c.TimeoutOr() + 2*giveUpAfter
+	if len(c.Parents) > 0 {
+		s.longest += kinTime
+	}
 	w.pickHandlers(s)
 	s.event = check.NewEvent(c)
 	if s.eventJSON, err = json.Marshal(s.event); err != nil {

@@ -61,16 +61,26 @@ func (t *trouble) failed(ctx context.Context, what string, err error, attempt in
 // queue's answer, and waits then: trying again and again is of no use, and what
 // waits for this lane must not hold up the others.
 func (t *trouble) refused(ctx context.Context, what string, lane check.Lane, err error, wait time.Duration) bool {
-	var answer interface {
-		error
-		RedisError()
-	}
-	if !errors.As(err, &answer) || !strings.HasPrefix(answer.Error(), "WRONGTYPE") {
+	if replyCode(err) != "WRONGTYPE" {
 		return false
 	}
 	t.note(what+" in lane "+lane.String(), err)
 	pause(ctx, wait)
 	return true
+}
+
+// replyCode gives the first word of an error that the queue itself answered,
+// empty for any other.
+func replyCode(err error) string {
+	var answer interface {
+		error
+		RedisError()
+	}
+	if !errors.As(err, &answer) {
+		return ""
+	}
+	code, _, _ := strings.Cut(answer.Error(), " ")
+	return code
 }
 
 // note logs a failure unless it did so lately.

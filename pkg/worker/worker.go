@@ -119,11 +119,15 @@ type Worker struct {
 
 	delivery *deliverer // nil without handlers of the stream
 
-	lanes   atomic.Pointer[[]check.Lane]
-	began   atomic.Bool
-	away    trouble
-	warned  limiter
-	junk    onceSet
+	lanes  atomic.Pointer[[]check.Lane]
+	began  atomic.Bool
+	away   trouble
+	warned limiter
+	junk   onceSet
+
+	downtimes  atomic.Pointer[check.Downtimes]
+	neighbours neighbours
+
 	endings sync.WaitGroup // work that outlives the run it came from
 }
 
