@@ -22,7 +22,8 @@ const (
 	// DeliverInline passes each result to the handler before the check goes
 	// back to the queue.
 	DeliverInline = "inline"
-	// DeliverStream passes changes of incidents on from the stream `changes`.
+	// DeliverStream passes changes of incidents on from the stream `changes`. It
+	// is the default of a check.Deliverer.
 	DeliverStream = "stream"
 )
 
@@ -31,9 +32,18 @@ type HandlerEntry struct {
 	Name, Type, Delivery string
 	// Default makes it a handler of the checks that name no handlers.
 	Default bool
-	// Timeout is 0 where the file sets none.
-	Timeout time.Duration
+	// Timeout is 0 where the file sets none, and so is Concurrency.
+	Timeout     time.Duration
+	Concurrency int
+	// GiveUp is 0 where the file sets none, negative for never.
+	GiveUp time.Duration
+	// Only is empty where the file sets none.
+	Only    string
+	States  []check.State
+	Labels  map[string]string
 	Handler check.Handler
+
+	onlyAt ast.Node // where Only stands
 }
 
 // HandlersError holds every fault of a handlers.yaml, each with its place.
@@ -43,8 +53,8 @@ type HandlersError struct{ Faults []string }
 func (e *HandlersError) Error() string { return strings.Join(e.Faults, "\n") }
 
 // LoadHandlers reads a handlers.yaml: a list of entries with the keys name,
-// type, delivery, default and timeout; all others are the settings of the
-// type. Nothing is left open when there is an error.
+// type, delivery, default, timeout, concurrency, give_up and filter; all others
+// are the settings of the type. Nothing is left open when there is an error.
 func LoadHandlers(path string, types check.Handlers) ([]HandlerEntry, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -123,7 +133,7 @@ func (r *handlersReader) entry(n ast.Node) {
 		return
 	}
 	before := len(r.faults)
-	e := HandlerEntry{Delivery: DeliverInline}
+	e := HandlerEntry{}
 	settings, where := map[string]any{}, map[string]ast.Node{}
 	for it := m.MapRange(); it.Next(); {
 		key, value := it.Key().String(), it.Value()
@@ -168,6 +178,15 @@ func (r *handlersReader) own(e *HandlerEntry, key string, value ast.Node) bool {
 		if err == nil && e.Timeout <= 0 {
 			err = errors.New("not more than 0")
 		}
+	case "concurrency":
+		want = "a number, 1 to 1000"
+		if err = yaml.NodeToValue(value, &e.Concurrency); err == nil && (e.Concurrency < 1 || e.Concurrency > maxConcurrency) {
+			err = errors.New("out of bounds")
+		}
+	case "give_up":
+		want, err = "a duration such as 24h, or 0 for never", e.giveUp(value)
+	case "filter":
+		r.filter(e, value)
 	default:
 		return false
 	}
@@ -197,12 +216,8 @@ func (r *handlersReader) rules(n ast.Node, e *HandlerEntry, where map[string]ast
 	if where["type"] == nil {
 		r.fault(n, "type is missing, known: %s", strings.Join(r.types.Names(), ", "))
 	}
-	switch e.Delivery {
-	case DeliverInline:
-	case DeliverStream:
-		r.fault(at("delivery"), "delivery %q is not there yet: use inline, which hands over each result once and repeats nothing", e.Delivery)
-	default:
-		r.fault(at("delivery"), "delivery %q: want inline or stream", e.Delivery)
+	if d := e.Delivery; where["delivery"] != nil && d != DeliverInline && d != DeliverStream {
+		r.fault(at("delivery"), "delivery %q: want inline or stream", d)
 	}
 }
 
@@ -214,6 +229,7 @@ func (r *handlersReader) build(n ast.Node, e HandlerEntry, settings map[string]a
 		e.Handler, err = r.types.Build(e.Type, text)
 	}
 	if err == nil {
+		r.deliveryOf(&e, n, where)
 		r.entries = append(r.entries, e)
 		return
 	}

@@ -28,6 +28,27 @@ func (s sink) Close() error {
 	return nil
 }
 
+// either is a deliverer that takes results as well, pager takes changes only,
+// and mutant changes events.
+type either struct{}
+
+func (either) Process(context.Context, *check.Event) error { return nil }
+
+func (either) Deliver(context.Context, check.Delivery) (string, error) { return "", nil }
+
+type pager struct {
+	check.StreamOnly
+	noDeliver
+}
+
+type noDeliver struct{}
+
+func (noDeliver) Deliver(context.Context, check.Delivery) (string, error) { return "", nil }
+
+type mutant struct{ either }
+
+func (mutant) Mutate(context.Context, *check.Event) error { return nil }
+
 func sinks(closed *bool) check.Handlers {
 	return check.Handlers{
 		"sink": check.TypedHandler(sink{Port: 1, closed: closed}, func(s sink) (check.Handler, error) {
@@ -36,7 +57,10 @@ func sinks(closed *bool) check.Handlers {
 			}
 			return s, nil
 		}),
-		"raw": func(text json.RawMessage) (check.Handler, error) { return nil, fmt.Errorf("got %s", text) },
+		"page": check.TypedHandler(struct{}{}, func(struct{}) (check.Handler, error) { return pager{}, nil }),
+		"both": check.TypedHandler(struct{}{}, func(struct{}) (check.Handler, error) { return struct{ either }{}, nil }),
+		"wild": check.TypedHandler(struct{}{}, func(struct{}) (check.Handler, error) { return mutant{}, nil }),
+		"raw":  func(text json.RawMessage) (check.Handler, error) { return nil, fmt.Errorf("got %s", text) },
 	}
 }
 
@@ -54,6 +78,9 @@ func TestParseHandlers(t *testing.T) {
 		t.Fatalf("ParseHandlers() = %v, %v, want two entries", got, err)
 	}
 	first, second := got[0], got[1]
+	if first.GiveUp != 0 || first.Concurrency != 0 || first.States != nil || first.Labels != nil || first.Only != "" {
+		t.Errorf("first = %+v, want nothing that the file does not say", first)
+	}
 	if first.Name != "metrics" || first.Default || first.Timeout != 0 || first.Delivery != DeliverInline {
 		t.Errorf("first = %+v", first)
 	}
@@ -79,9 +106,8 @@ func TestParseHandlersFaults(t *testing.T) {
 		{"syntax", "- {name: a\n", []string{"h.yaml:1:"}},
 		{"no list", "name: a\n", []string{"h.yaml:1:", "want a list"}},
 		{"no map", "- a\n", []string{"h.yaml:1:3: want a handler"}},
-		{"missing", "- addr: x\n", []string{"name is missing", "type is missing, known: raw, sink"}},
+		{"missing", "- addr: x\n", []string{"name is missing", "type is missing, known: both, page, raw, sink, wild"}},
 		{"type", "- name: a\n  type: sinc\n", []string{"h.yaml:2:3: a: handler type", "did you mean sink?"}},
-		{"stream", "- name: a\n  type: sink\n  delivery: stream\n", []string{"h.yaml:3:3: delivery", "not there yet"}},
 		{"delivery", "- {name: a, type: sink, delivery: mail}", []string{"want inline or stream"}},
 		{"default", "- {name: a, type: sink, default: 7}", []string{"default: want true or false"}},
 		{"timeout", "- {name: a, type: sink, timeout: 7}\n- {name: b, type: sink, timeout: -1s}", []string{"h.yaml:1:", "h.yaml:2:", "timeout: want a duration"}},

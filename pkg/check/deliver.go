@@ -75,8 +75,15 @@ func (StreamOnly) Process(context.Context, *Event) error {
 	return errors.New("this handler takes changes of incidents from the stream only")
 }
 
-// StreamOnly marks the handler.
-func (StreamOnly) StreamOnly() {}
+// NotInline marks the handler. It cannot have the name of its type: what embeds
+// that has a field so called, which hides the method.
+func (StreamOnly) NotInline() {}
+
+// IsStreamOnly says whether a handler takes changes from the stream only.
+func IsStreamOnly(h Handler) bool {
+	_, only := h.(interface{ NotInline() })
+	return only
+}
 
 // PermanentError says that a repetition would fail as well.
 type PermanentError struct{ Err error }

@@ -113,8 +113,8 @@ type Mutator interface {
 
 // HandlerFactory makes a Handler from the settings of one entry in
 // handlers.yaml, given as a JSON object without the keys that redpoll itself
-// reads (name, type, delivery, default, timeout). A Handler that holds
-// resources is an io.Closer as well.
+// reads (name, type, delivery, default, timeout, concurrency, give_up, filter).
+// A Handler that holds resources is an io.Closer as well.
 type HandlerFactory func(settings json.RawMessage) (Handler, error)
 
 // Handlers are the types of handlers that a worker offers, by type name.

@@ -46,9 +46,8 @@ const ackWord = "ack"
 func (h *HandlerInstance) validate(q Queue) error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	_, streamOnly := h.Handler.(interface{ StreamOnly() })
 	if !h.Stream {
-		if streamOnly {
+		if check.IsStreamOnly(h.Handler) {
 			bad("it takes changes from the stream only")
 		}
 		switch h.Filter.Only {
