@@ -114,6 +114,9 @@ func writeURL(s *Settings) (*url.URL, error) {
 	if err != nil {
 		return nil, err
 	}
+	if base.Path == "" {
+		base.Path = "/"
+	}
 	query := base.Query()
 	query.Set("precision", "ms")
 	switch {

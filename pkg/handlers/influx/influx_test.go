@@ -19,6 +19,7 @@ import (
 
 	"github.com/redpoll/redpoll/pkg/check"
 	"github.com/redpoll/redpoll/pkg/handlers/internal/handlertest"
+	"github.com/redpoll/redpoll/pkg/handlers/internal/post"
 	"github.com/redpoll/redpoll/pkg/handlers/internal/tools"
 )
 
@@ -226,6 +227,15 @@ func TestAnswers(t *testing.T) {
 				t.Errorf("Stats = %+v, want %+v", s, tt.want)
 			}
 		})
+	}
+}
+
+// TestName: what errors call the server is its URL.
+func TestName(t *testing.T) {
+	t.Parallel()
+	h := open(t, "http://127.0.0.1:1?token=hidden", nil)
+	if _, err := h.client.Do(t.Context(), post.Request{URL: h.url}); err == nil || !strings.HasPrefix(err.Error(), "POST http://127.0.0.1:1/write: ") {
+		t.Errorf("Do = %v", err)
 	}
 }
 
