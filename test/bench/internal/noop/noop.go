@@ -31,6 +31,10 @@ type Fleet struct {
 	Run func(ctx context.Context, run check.Run) error
 	// Started is told how late each run started; nil: nobody.
 	Started func(late time.Duration)
+	// Metrics are in each result.
+	Metrics []check.Metric
+	// Handlers get each result.
+	Handlers []worker.HandlerInstance
 }
 
 // Start starts the fleet; stop ends it and waits for its end.
@@ -44,14 +48,14 @@ func (f Fleet) Start() (stop func(), err error) {
 	}
 	command := func(json.RawMessage) (check.Command, error) {
 		return check.CommandFunc(func(ctx context.Context, run check.Run) (check.Result, error) {
-			return check.Result{At: time.Now()}, f.Run(ctx, run)
+			return check.Result{At: time.Now(), Metrics: f.Metrics}, f.Run(ctx, run)
 		}), nil
 	}
 	commands := check.Commands{"noop": command}
 	var wg sync.WaitGroup
 	for i := range f.Workers {
 		w, err := worker.New(worker.Config{
-			Queue: q, Commands: commands, Name: fmt.Sprintf("bench-%d", i), Slots: f.Slots, Metrics: metrics{f.Started},
+			Queue: q, Commands: commands, Name: fmt.Sprintf("bench-%d", i), Slots: f.Slots, Metrics: metrics{f.Started}, Handlers: f.Handlers,
 		})
 		if err != nil {
 			cancel()
