@@ -31,6 +31,7 @@ var runBy = map[string]struct {
 	"consumer": {users: []string{"scheduler", "worker"}},
 	"depart":   {users: []string{"scheduler"}},
 	"dispatch": {users: []string{"scheduler"}},
+	"downtime": {users: []string{"scheduler"}},
 	"drop":     {users: []string{"scheduler"}},
 	"fetch":    {users: []string{"worker"}},
 	"forget":   {users: []string{"scheduler"}},
@@ -39,6 +40,7 @@ var runBy = map[string]struct {
 	"lease":    {users: []string{"worker"}},
 	"lock":     {users: []string{"scheduler"}},
 	"log":      {users: []string{"scheduler"}},
+	"orphan":   {users: []string{"scheduler", "operator"}},
 	"plant":    {users: []string{"scheduler"}},
 	"raise":    {users: []string{"scheduler", "worker"}},
 	"reader":   {users: []string{"worker"}},
@@ -122,6 +124,8 @@ func keyNamed(q *Queue, script, name string) string {
 		return q.KeyIntakeLog()
 	case name == "zones":
 		return q.KeyZones()
+	case name == "downtimes":
+		return q.KeyDowntimes()
 	case name == "workers":
 		return q.KeyWorkers()
 	case name == "deliver":
@@ -225,7 +229,7 @@ func TestRolesMayDoNoMore(t *testing.T) {
 			"HSET " + specs + " a b", "HDEL " + specs + " a", "HSETNX " + specs + " a b", "HSET " + q.KeyZones() + " a b", "HSETNX " + q.KeyZones() + " a b", "HDEL " + q.KeyZones() + " a",
 			"HSET " + q.KeyMeta() + " a b", "HSETNX " + q.KeyMeta() + " a b", "XADD " + q.KeyIntake() + " * a b", "XRANGE " + q.KeyIntake() + " - +", "XADD " + q.KeyIntakeLog() + " * a b",
 			"XRANGE " + q.KeyIntakeLog() + " - +", "SET " + q.KeyIntakeLock() + " a", "SET " + ready + " a", "EVAL x 1 " + q.KeyZones(), "EVAL x 1 " + q.KeyIntake(), "ZREM " + q.KeyDue(lane) + " a",
-			"ZRANGE " + q.KeyDue(lane) + " 0 1", "HSCAN redpoll:other 0",
+			"ZRANGE " + q.KeyDue(lane) + " 0 1", "HSCAN redpoll:other 0", "HSET " + q.KeyDowntimes() + " a b", "HDEL " + q.KeyDowntimes() + " a",
 		},
 		"producer": {
 			"XRANGE " + q.KeyIntake() + " - +", "XREAD STREAMS " + q.KeyIntake() + " 0", "XDEL " + q.KeyIntake() + " 1-1", "XADD " + q.KeyIntakeLog() + " * a b", "HGETALL " + specs, "HGET " + last + " a",
