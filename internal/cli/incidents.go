@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/redpoll/redpoll/pkg/check"
+	"github.com/redpoll/redpoll/pkg/queue/redisqueue"
 )
 
 // incidentRow is an incident and its acknowledgement.
@@ -74,27 +75,39 @@ func (a *app) incidentRows(ctx context.Context, conn *connection) ([]incidentRow
 			return nil, err
 		}
 		for _, e := range found {
-			r := incidentRow{Zone: lane.Zone}
-			if json.Unmarshal([]byte(e.Incident), &r.Incident) != nil {
-				continue
+			if r, ok := newIncidentRow(lane, e); ok {
+				rows = append(rows, r)
 			}
-			r.ID = e.ID
-			if _, id, _, err := check.ParseIncidentID(e.ID); err == nil {
-				r.Check = id
-			}
-			if json.Valid([]byte(e.Ack)) {
-				r.Ack = json.RawMessage(e.Ack)
-			}
-			rows = append(rows, r)
 		}
 	}
+	sortIncidents(rows)
+	return rows, nil
+}
+
+// newIncidentRow reads an entry; false when there is no incident in it.
+func newIncidentRow(lane check.Lane, e redisqueue.IncidentEntry) (r incidentRow, ok bool) {
+	r.Zone = lane.Zone
+	if json.Unmarshal([]byte(e.Incident), &r.Incident) != nil {
+		return r, false
+	}
+	r.ID = e.ID
+	if _, id, _, err := check.ParseIncidentID(e.ID); err == nil {
+		r.Check = id
+	}
+	if json.Valid([]byte(e.Ack)) {
+		r.Ack = json.RawMessage(e.Ack)
+	}
+	return r, true
+}
+
+// sortIncidents puts the oldest first.
+func sortIncidents(rows []incidentRow) {
 	slices.SortFunc(rows, func(x, y incidentRow) int {
 		if x.Opened != y.Opened {
 			return int(min(max(x.Opened-y.Opened, -1), 1))
 		}
 		return strings.Compare(x.ID, y.ID)
 	})
-	return rows, nil
 }
 
 func incidentView(now int64) view[incidentRow] {
