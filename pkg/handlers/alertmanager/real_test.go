@@ -1,88 +1,16 @@
 package alertmanager
 
 import (
-	"encoding/json"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/redpoll/redpoll/internal/peertest"
 	"github.com/redpoll/redpoll/pkg/check"
 )
-
-// hook gets what an Alertmanager would tell people.
-type hook struct {
-	url  string
-	mu   sync.Mutex // guards told
-	told []string   // "firing check severity", in order
-}
-
-func newHook(t *testing.T) *hook {
-	t.Helper()
-	h := &hook{}
-	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		var note struct {
-			Alerts []struct {
-				Status string            `json:"status"`
-				Labels map[string]string `json:"labels"`
-			} `json:"alerts"`
-		}
-		if err := json.NewDecoder(r.Body).Decode(&note); err != nil {
-			t.Errorf("the hook was told rubbish: %v", err)
-		}
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		for _, a := range note.Alerts {
-			h.told = append(h.told, a.Status+" "+a.Labels["check"]+" "+a.Labels["severity"])
-		}
-	}))
-	t.Cleanup(s.Close)
-	h.url = s.URL
-	return h
-}
-
-func (h *hook) all() []string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return slices.Clone(h.told)
-}
-
-// shown is an alert as the API tells it.
-type shown struct {
-	Labels       map[string]string
-	Annotations  map[string]string
-	StartsAt     time.Time
-	EndsAt       time.Time
-	UpdatedAt    time.Time
-	GeneratorURL string
-	Status       struct{ State string }
-}
-
-// alerts asks an Alertmanager for what burns.
-func alerts(t *testing.T, server string) []shown {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server+path, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Close = true
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	var all []shown
-	if err := json.NewDecoder(res.Body).Decode(&all); err != nil {
-		t.Fatal(err)
-	}
-	return all
-}
 
 // eventually waits until ok.
 func eventually(t *testing.T, what string, ok func() bool) {
@@ -139,13 +67,12 @@ type story struct {
 // changes and ends, and people are told of each once.
 func TestAlertmanager(t *testing.T) {
 	t.Parallel()
-	hook := newHook(t)
-	server := peertest.StartAlertmanager(t, hook.url).URL
+	am := peertest.StartAlertmanager(t)
 	s := &story{t: t, h: open(t, fmt.Sprintf(
-		`{"url":%q,"keep":"1s","expire":"3s","generator_url":"https://redpoll.example/checks/{{.ID}}","annotations":{"duration":"{{.Duration}}"}}`, server))}
+		`{"url":%q,"keep":"1s","expire":"3s","generator_url":"https://redpoll.example/checks/{{.ID}}","annotations":{"duration":"{{.Duration}}"}}`, am.URL))}
 
 	s.change(check.ChangeOpen, check.StateWarn, nil)
-	first := alerts(t, server)
+	first := am.Alerts(t)
 	want := map[string]string{
 		"alertname": "redpoll_http", "check": "web1", "zone": "fra", "command": "http", "severity": "warning", "incident": "fra/web1/1", "site": "a",
 	}
@@ -154,7 +81,7 @@ func TestAlertmanager(t *testing.T) {
 		first[0].Annotations["summary"] != "web1 WARN UNREACHABLE" || first[0].Annotations["description"] != "no answer" {
 		t.Fatalf("alerts = %+v, want one, with %v", first, want)
 	}
-	eventually(t, "the hook is told", func() bool { return len(hook.all()) > 0 })
+	eventually(t, "people are told", func() bool { return len(am.Told()) > 0 })
 
 	s.last.Event.Change = check.ChangeNone
 	kept := s.last
@@ -163,26 +90,26 @@ func TestAlertmanager(t *testing.T) {
 		if err := s.h.Keep(t.Context(), []check.Delivery{kept}); err != nil {
 			t.Fatal(err)
 		}
-		all := alerts(t, server)
+		all := am.Alerts(t)
 		return len(all) == 1 && all[0].Status.State == "active" && all[0].UpdatedAt.After(first[0].EndsAt.Add(time.Second))
 	})
 
 	s.change(check.ChangeUpdate, check.StateCrit, nil)
 	s.change(check.ChangeAck, check.StateCrit, &check.Ack{At: 1, By: "anna", Comment: "on it"})
-	all := alerts(t, server)
+	all := am.Alerts(t)
 	if len(all) != 1 || all[0].Labels["severity"] != "critical" || all[0].Annotations["acknowledged"] != "anna: on it" {
 		t.Fatalf("alerts = %+v, want the critical one, acknowledged", all)
 	}
-	eventually(t, "the hook is told of the update", func() bool { return len(hook.all()) >= 3 })
+	eventually(t, "people are told of the update", func() bool { return len(am.Told()) >= 3 })
 	s.change(check.ChangeResolve, check.StateOK, nil)
-	if all := alerts(t, server); len(all) != 0 {
+	if all := am.Alerts(t); len(all) != 0 {
 		t.Fatalf("alerts = %+v, want none", all)
 	}
-	eventually(t, "the hook is told of the end", func() bool { return len(hook.all()) >= 4 })
-	told := hook.all()
+	eventually(t, "people are told of the end", func() bool { return len(am.Told()) >= 4 })
+	told := am.Told()
 	slices.Sort(told[1:3]) // the order of two groups is not known
 	if got := strings.Join(told, ", "); got != "firing web1 warning, firing web1 critical, resolved web1 warning, resolved web1 critical" {
-		t.Errorf("the hook was told: %s", got)
+		t.Errorf("people were told: %s", got)
 	}
 }
 
@@ -190,21 +117,20 @@ func TestAlertmanager(t *testing.T) {
 // leaves nothing burning for ever.
 func TestForgotten(t *testing.T) {
 	t.Parallel()
-	hook := newHook(t)
-	server := peertest.StartAlertmanager(t, hook.url).URL
-	s := &story{t: t, h: open(t, fmt.Sprintf(`{"url":%q,"keep":"1s","expire":"2s"}`, server))}
+	am := peertest.StartAlertmanager(t)
+	s := &story{t: t, h: open(t, fmt.Sprintf(`{"url":%q,"keep":"1s","expire":"2s"}`, am.URL))}
 	s.change(check.ChangeOpen, check.StateCrit, nil)
-	eventually(t, "the alert ends", func() bool { return len(hook.all()) == 2 })
-	if got := strings.Join(hook.all(), ", "); got != "firing web1 critical, resolved web1 critical" {
-		t.Errorf("the hook was told: %s", got)
+	eventually(t, "the alert ends", func() bool { return len(am.Told()) == 2 })
+	if got := strings.Join(am.Told(), ", "); got != "firing web1 critical, resolved web1 critical" {
+		t.Errorf("people were told: %s", got)
 	}
 }
 
 // TestHostileIsAccepted: Alertmanager takes what checks and targets may say.
 func TestHostileIsAccepted(t *testing.T) {
 	t.Parallel()
-	server := peertest.StartAlertmanager(t, newHook(t).url).URL
-	h := open(t, fmt.Sprintf(`{"url":%q,"labels":{"reason":"{{.Reason}}","text":"{{.Text}}"},"generator_url":"{{.Text}}"}`, server))
+	am := peertest.StartAlertmanager(t)
+	h := open(t, fmt.Sprintf(`{"url":%q,"labels":{"reason":"{{.Reason}}","text":"{{.Text}}"},"generator_url":"{{.Text}}"}`, am.URL))
 	for i, text := range hostile {
 		d := delivery(text)
 		d.Event.Incident.ID = fmt.Sprint("fra/web1/", i)
@@ -214,7 +140,7 @@ func TestHostileIsAccepted(t *testing.T) {
 			t.Errorf("Deliver with %.40q = %v", text, err)
 		}
 	}
-	all := alerts(t, server)
+	all := am.Alerts(t)
 	if len(all) != len(hostile) {
 		t.Fatalf("%d alerts, want %d", len(all), len(hostile))
 	}
