@@ -46,6 +46,20 @@ func TestRunRecordWords(t *testing.T) {
 	}
 }
 
+// TestScriptsHaveUsers: rights.go names the users of deploy/redis/users.acl who
+// run a script, and a test there asks Redis whether they may.
+func TestScriptsHaveUsers(t *testing.T) {
+	t.Parallel()
+	table := read(t, "pkg/queue/redisqueue/rights.go")
+	for _, file := range files(t, withSuffix(".lua")) {
+		name := strings.TrimSuffix(path.Base(file), ".lua")
+		if name != "prelude" && !regexp.MustCompile(`(?m)^\t"`+name+`": +"[a-z ]+",$`).MatchString(table) {
+			t.Errorf("%s: scriptRoles in pkg/queue/redisqueue/rights.go does not say which users run it; "+
+				"then go test ./pkg/queue/redisqueue -run Roles says what deploy/redis/users.acl lacks", file)
+		}
+	}
+}
+
 // TestScriptsAreOnThePage: every script, and no other.
 func TestScriptsAreOnThePage(t *testing.T) {
 	t.Parallel()

@@ -54,10 +54,10 @@ var importRules = []importRule{
 	{"internal/otlp", []string{"pkg/check"}, nil},
 	{
 		"internal/cli",
-		[]string{"pkg/check", "pkg/queue/redisqueue", "pkg/commands", "pkg/handlers", "pkg/scheduler", "pkg/worker"},
+		[]string{"internal/daemon", "pkg/check", "pkg/queue/redisqueue", "pkg/commands", "pkg/commands/ping", "pkg/handlers", "pkg/scheduler", "pkg/worker"},
 		[]string{
 			"github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/goccy/go-yaml/...", "golang.org/x/term",
-			"github.com/redis/go-redis/v9", "github.com/alicebob/miniredis/v2", "golang.org/x/net/icmp",
+			"github.com/redis/go-redis/v9", "github.com/alicebob/miniredis/v2",
 		},
 	},
 

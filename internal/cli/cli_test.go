@@ -40,14 +40,14 @@ func TestVersions(t *testing.T) {
 	}{
 		{"6.0.16", false, "bad"}, {"6.2.19", false, "warn"}, {"6.2.20", false, "ok"}, {"7.0.15", false, "warn"}, {"7.2.11", false, "ok"},
 		{"7.4.5", false, "warn"}, {"8.0.4", false, "ok"}, {"8.2.1", false, "warn"}, {"8.2.2", false, "ok"}, {"8.4.0", false, "ok"},
-		{"9.0", false, "ok"}, {"10.0.0", false, "ok"}, {"", false, "warn"}, {"8.1.3", true, "warn"}, {"8.1.4", true, "ok"}, {"9.0.0", true, "ok"},
+		{"9.0", false, "ok"}, {"10.0.0", false, "ok"}, {"", false, "skip"}, {"8.1.3", true, "warn"}, {"8.1.4", true, "ok"}, {"9.0.0", true, "ok"},
 	}
 	for _, tt := range tests {
 		d := &doctor{}
 		if tt.valkey {
-			d.version("7.2.4", tt.version)
+			d.version("", "7.2.4", tt.version)
 		} else {
-			d.version(tt.version, "")
+			d.version("", tt.version, "")
 		}
 		if got := d.list[0].How; got != tt.want {
 			t.Errorf("version %q (Valkey: %t) is %s, want %s", tt.version, tt.valkey, got, tt.want)

@@ -24,11 +24,7 @@ func (a *app) connect(ctx context.Context) (*connection, error) {
 	if a.conn != nil {
 		return a.conn, nil
 	}
-	url := a.opt.redis
-	if !strings.Contains(url, "://") {
-		url = "redis://" + url
-	}
-	client, err := redisqueue.Open(url, a.security())
+	client, err := redisqueue.Open(a.redisURL(), a.security())
 	if err != nil {
 		return nil, &codeError{ExitUsage, err}
 	}
@@ -39,6 +35,14 @@ func (a *app) connect(ctx context.Context) (*connection, error) {
 		return nil, a.refused(err)
 	}
 	return a.conn, nil
+}
+
+// redisURL is the URL of Redis, also where its scheme was left out.
+func (a *app) redisURL() string {
+	if !strings.Contains(a.opt.redis, "://") {
+		return "redis://" + a.opt.redis
+	}
+	return a.opt.redis
 }
 
 // refused says why Redis does not let us in, without the password.

@@ -119,7 +119,7 @@ checks; memory limits, persistence and Redis functions are missing. For real wor
 func canPing() bool {
 	d := &doctor{}
 	d.icmp()
-	return d.list[0].How == "ok"
+	return d.list[0].How == howOK
 }
 
 // demoChecks adds the checks by requests, as users do.

@@ -3,49 +3,91 @@ package cli
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/redpoll/redpoll/pkg/queue/redisqueue"
+)
+
+// How a finding is.
+const (
+	howOK   = "ok"
+	howWarn = "warn"
+	howBad  = "bad"
+	howSkip = "skip" // not looked at
 )
 
 // finding is one thing that doctor looked at.
 type finding struct {
 	What string `json:"what"`
-	How  string `json:"how"` // ok, warn or bad
+	How  string `json:"how"`
 	Text string `json:"text"`
-	// Fix is what to do about it; empty when all is well.
+	// Why is what comes of it, Fix what to do about it; empty when all is well.
+	Why string `json:"why,omitempty"`
 	Fix string `json:"fix,omitempty"`
 }
+
+// advice goes with what is not well.
+type advice struct{ why, fix string }
 
 // doctor gathers findings.
 type doctor struct {
 	app  *app
 	conn *connection
+	// all: what a user of the ACL may lack the right for is tried as well.
+	all  bool
+	host hostFiles
 	list []finding
 }
 
-func (d *doctor) ok(what, format string, args ...any) {
-	d.list = append(d.list, finding{What: what, How: "ok", Text: fmt.Sprintf(format, args...)})
+func (d *doctor) note(what, how string, a advice, format string, args []any) {
+	d.list = append(d.list, finding{What: what, How: how, Text: fmt.Sprintf(format, args...), Why: a.why, Fix: a.fix})
 }
 
-func (d *doctor) warn(what, fix, format string, args ...any) {
-	d.list = append(d.list, finding{What: what, How: "warn", Text: fmt.Sprintf(format, args...), Fix: fix})
+func (d *doctor) ok(what, format string, args ...any) { d.note(what, howOK, advice{}, format, args) }
+
+func (d *doctor) warn(what string, a advice, format string, args ...any) {
+	d.note(what, howWarn, a, format, args)
 }
 
-func (d *doctor) bad(what, fix, format string, args ...any) {
-	d.list = append(d.list, finding{What: what, How: "bad", Text: fmt.Sprintf(format, args...), Fix: fix})
+func (d *doctor) bad(what string, a advice, format string, args ...any) {
+	d.note(what, howBad, a, format, args)
+}
+
+func (d *doctor) skip(what, fix, format string, args ...any) {
+	d.note(what, howSkip, advice{fix: fix}, format, args)
+}
+
+var refusedCommand = regexp.MustCompile(`NOPERM.* the '([^']+)' command`)
+
+// unlooked tells that something could not be looked at.
+func (d *doctor) unlooked(what string, err error) {
+	text := errText(err)
+	if m := refusedCommand.FindStringSubmatch(text); m != nil {
+		d.skip(what, "let this user run it: +"+m[1]+"; the user viewer of deploy/redis/users.acl may", "not looked at: needs +%s", m[1])
+		return
+	}
+	d.skip(what, redisqueue.Explain(err), "not looked at: %s", text)
 }
 
 func (a *app) doctorCmd() *cobra.Command {
-	return &cobra.Command{
+	d := &doctor{app: a}
+	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Look for what is wrong with Redis, the fleet and this host",
 		Long: strings.TrimSpace(`
 Look for what is wrong with Redis, the fleet and this host, and say what to do.
+It changes nothing, and the rights of a viewer will do; what those do not reach
+is listed as skip, and looked at with --all.
 Exit code 1 when something is bad, 3 when Redis does not answer.`),
+		Example: strings.TrimRight(`
+  redpoll doctor
+  redpoll doctor --handlers handlers.yaml --secrets /run/secrets/redpoll
+  redpoll doctor -o json | jq '.[] | select(.how == "bad")'`, "\n")[1:],
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			d := &doctor{app: a}
 			code := d.run(cmd.Context())
 			if err := d.print(); err != nil {
 				return err
@@ -56,29 +98,45 @@ Exit code 1 when something is bad, 3 when Redis does not answer.`),
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&d.all, "all", false, "also what only an administrator of Redis may look at: users, settings")
+	d.host.flags(cmd)
+	return cmd
 }
 
 // run makes all examinations and gives the exit code.
 func (d *doctor) run(ctx context.Context) int {
 	d.icmp()
+	d.limits()
+	d.host.look(d)
 	conn, err := d.app.connect(ctx)
 	if err != nil {
 		code := d.app.code(err)
-		fix := "start Redis, or name it with --redis or REDPOLL_REDIS"
-		if code == ExitUsage {
+		fix := redisqueue.Explain(err)
+		switch {
+		case fix != "":
+		case code == ExitUsage:
 			fix = "correct the address or the password"
+		default:
+			fix = "start Redis, or name it with --redis or REDPOLL_REDIS"
 		}
-		d.bad("redis", fix, "%v", err)
+		d.bad("redis", advice{fix: fix}, "%v", err)
 		return code
 	}
 	d.conn = conn
 	d.transport()
-	d.server(ctx)
+	d.certificates(ctx)
+	d.rights(ctx)
+	for _, n := range d.nodes(ctx) {
+		n.look(ctx, d)
+	}
+	d.sentinels(ctx)
+	d.scripts(ctx)
 	d.clock(ctx)
+	d.latency(ctx)
 	d.keys(ctx)
 	d.fleet(ctx)
 	for _, f := range d.list {
-		if f.How == "bad" {
+		if f.How == howBad {
 			return ExitWrong
 		}
 	}
@@ -92,54 +150,19 @@ func (d *doctor) print() error {
 	}
 	for _, f := range d.list {
 		pad := strings.Repeat(" ", max(4-len(f.How), 0))
-		if _, err := fmt.Fprintf(p.w, "%s%s  %-12s %s\n", p.paint(f.How), pad, f.What, clean(f.Text)); err != nil {
+		if _, err := fmt.Fprintf(p.w, "%s%s  %-12s %s\n", p.paint(f.How), pad, clean(f.What), clean(f.Text)); err != nil {
 			return err
 		}
-		if f.Fix != "" {
-			if _, err := fmt.Fprintf(p.w, "%20s%s\n", "fix: ", clean(f.Fix)); err != nil {
+		for _, line := range []struct{ head, text string }{{"why: ", f.Why}, {"fix: ", f.Fix}} {
+			if line.text == "" {
+				continue
+			}
+			if _, err := fmt.Fprintf(p.w, "%20s%s\n", line.head, clean(line.text)); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
-}
-
-// keys looks at the types of all keys: a command on a key of another type
-// fails, and with it a whole move.
-func (d *doctor) keys(ctx context.Context) {
-	c := d.conn
-	lanes, err := c.Lanes(ctx)
-	if err != nil {
-		d.bad("zones", "DEL "+c.KeyZones()+": schedulers and workers write it anew", "%v", err)
-		return
-	}
-	want := map[string]string{
-		c.KeyIntake(): "stream", c.KeyIntakeLog(): "stream", c.KeyIntakeLock(): "string",
-		c.KeyZones(): "hash", c.KeyWorkers(): "hash", c.KeyMeta(): "hash",
-	}
-	for _, l := range lanes {
-		for key, kind := range map[string]string{
-			c.KeySpecs(l): "hash", c.KeyDue(l): "zset", c.KeyReady(l): "stream", c.KeyRuns(l): "hash", c.KeyLast(l): "hash",
-			c.KeyIncidents(l): "hash", c.KeyResults(l): "stream", c.KeyChanges(l): "stream",
-		} {
-			want[key] = kind
-		}
-	}
-	wrong := 0
-	for key, kind := range want {
-		have, err := c.Client().Type(ctx, key).Result()
-		if err != nil {
-			d.warn("keys", "let this user run TYPE", "%v", err)
-			return
-		}
-		if have != "none" && have != kind {
-			wrong++
-			d.bad("keys", "RENAME "+key+" "+key+":wrong", "%s is a %s, want a %s", key, have, kind)
-		}
-	}
-	if wrong == 0 {
-		d.ok("keys", "%d keys in %d lanes are of the right types", len(want), len(lanes))
-	}
 }
 
 // errText gives the first line of an error.

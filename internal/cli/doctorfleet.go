@@ -26,7 +26,7 @@ func (d *doctor) fleet(ctx context.Context) {
 	}
 	beats, err := d.conn.Workers(ctx)
 	if err != nil {
-		d.bad("workers", "DEL "+d.conn.KeyWorkers()+": workers write it anew", "%s", errText(err))
+		d.bad("workers", advice{"nobody knows which commands there are", "RENAME " + d.conn.KeyWorkers() + " " + d.conn.KeyWorkers() + ":wrong: workers write it anew"}, "%s", errText(err))
 		return
 	}
 	live := make(map[string][]check.Heartbeat) // by zone
@@ -44,7 +44,7 @@ func (d *doctor) fleet(ctx context.Context) {
 		d.ok("workers", "%d live: %s", len(names), shorten(strings.Join(names, ", "), 80))
 	}
 	if len(lanes) == 0 && len(names) == 0 {
-		d.bad("workers", "start one: worker -redis URL", "no worker is live, and there is no zone yet")
+		d.bad("workers", advice{"nothing runs", "start one: worker -redis URL"}, "no worker is live, and there is no zone yet")
 	}
 	for zone, part := range byZone(lanes) {
 		d.zone(ctx, zone, part, live[zone])
@@ -65,7 +65,7 @@ func (d *doctor) schedulers(ctx context.Context) {
 		n, err := d.conn.Client().Exists(ctx, d.conn.KeyIntakeLock()).Result()
 		switch {
 		case err != nil:
-			d.warn("scheduler", "let this user run EXISTS", "%s", errText(err))
+			d.unlooked("scheduler", err)
 			return
 		case n > 0:
 			d.ok("scheduler", "one applies the intake")
@@ -75,7 +75,7 @@ func (d *doctor) schedulers(ctx context.Context) {
 			return
 		}
 	}
-	d.bad("scheduler", "start one: scheduler -redis URL", "no scheduler is live: no check becomes due, no request is answered")
+	d.bad("scheduler", advice{"no check becomes due, no request is answered", "start one: scheduler -redis URL"}, "no scheduler is live")
 }
 
 // zone looks at the lanes of a zone and at who serves it.
@@ -101,9 +101,9 @@ func (d *doctor) zone(ctx context.Context, zone string, lanes []check.Lane, live
 	}
 	switch {
 	case checks > 0 && len(live) == 0:
-		d.bad(what, "start one: worker -redis URL -zones "+zone, "%s and no live worker", count(int(checks), "check"))
+		d.bad(what, advice{"they do not run", "start one: worker -redis URL -zones " + zone}, "%s and no live worker", count(int(checks), "check"))
 	case late > lateFrom:
-		d.bad(what, "start more workers or schedulers; 'redpoll due' shows where it stands", "a check has been due for %s", roughly(late))
+		d.bad(what, advice{"what is due is found out late", "start more workers or schedulers; 'redpoll due' shows where it stands, 'redpoll trace' where time goes"}, "a check has been due for %s", roughly(late))
 	default:
 		d.ok(what, "%s, %s, nothing is late", count(int(checks), "check"), count(len(live), "worker"))
 	}
@@ -123,7 +123,7 @@ func (d *doctor) group(ctx context.Context, lane check.Lane) {
 			return
 		}
 	}
-	d.warn("lane "+lane.String(), "schedulers and workers create it: start them", "the stream has no group %q", redisqueue.GroupWorkers)
+	d.warn("lane "+lane.String(), advice{"nobody reads it", "schedulers and workers create it: start them"}, "the stream has no group %q", redisqueue.GroupWorkers)
 }
 
 // commands looks for checks that no live worker of their zone can run. It
@@ -142,6 +142,6 @@ func (d *doctor) commands(ctx context.Context, what string, lanes []check.Lane, 
 		}
 	}
 	for command, id := range missing {
-		d.bad(what, "start a worker that offers "+command, "no live worker offers the command %s of check %s", command, id)
+		d.bad(what, advice{"it gives UNKNOWN, NO_COMMAND", "start a worker that offers " + command}, "no live worker offers the command %s of check %s", command, id)
 	}
 }

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"os"
 	"path"
 	"runtime/debug"
 	"slices"
@@ -47,6 +48,9 @@ func limitMemory(lookup func(string) (string, bool), read func(string) ([]byte, 
 	}
 	return limit
 }
+
+// MemoryLimit is how much memory this process may use, bytes; 0: no bound.
+func MemoryLimit() int64 { return memoryLimit(os.ReadFile) }
 
 // memoryLimit finds the least bound of the process's cgroup and those above it;
 // 0 when there is none. A container sees its own group as the root, by a mount

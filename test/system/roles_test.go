@@ -1,6 +1,7 @@
 package system
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -58,6 +59,16 @@ func TestRoles(t *testing.T) {
 	f.ready(f.worker("w4", "-zones", "lab,default"))
 	f.add(60, time.Second, 2*time.Second)
 	f.accepted(f.addLine("inlab", "1s", "zone lab"))
+	f.noRefusals()
+
+	lost := f.worker("w5", "-zones", "far", "-uplink", "tcp:127.0.0.1:1")
+	f.eventually(30*time.Second, func() error {
+		if n := f.client.HLen(t.Context(), "redpoll:{far:0}:incidents").Val(); n == 0 {
+			return errors.New("no incident of a worker without a network")
+		}
+		return nil
+	})
+	lost.stop()
 	f.noRefusals()
 
 	for range 3 { // reclaim

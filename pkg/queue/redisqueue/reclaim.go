@@ -120,6 +120,10 @@ func (q *Queue) entries(ctx context.Context, lane check.Lane, sids []string) ([]
 	return found, nil
 }
 
+// EntryTime is when a stream entry was written by the server's clock, unix ms,
+// as its id says.
+func EntryTime(id string) int64 { return sidTime(id) }
+
 // sidTime is the millisecond part of a stream entry's id.
 func sidTime(sid string) int64 {
 	ms, _, _ := strings.Cut(sid, "-")

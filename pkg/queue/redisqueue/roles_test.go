@@ -1,7 +1,6 @@
 package redisqueue
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,124 +14,6 @@ import (
 	"github.com/redpoll/redpoll/internal/redistest"
 	"github.com/redpoll/redpoll/pkg/check"
 )
-
-// runBy says which users of deploy/redis/users.acl run a script. Operators do
-// by `redpoll verify --repair` and its like; lookers may run it so that it only
-// looks.
-var runBy = map[string]struct {
-	users   []string
-	lookers []string
-}{
-	"ack":      {users: []string{"scheduler"}},
-	"adopt":    {users: []string{"scheduler", "operator"}},
-	"arrive":   {users: []string{"scheduler"}},
-	"bury":     {users: []string{"worker"}},
-	"complete": {users: []string{"worker"}},
-	"consumer": {users: []string{"scheduler", "worker"}},
-	"depart":   {users: []string{"scheduler"}},
-	"dispatch": {users: []string{"scheduler"}},
-	"downtime": {users: []string{"scheduler"}},
-	"drop":     {users: []string{"scheduler"}},
-	"fetch":    {users: []string{"worker"}},
-	"forget":   {users: []string{"scheduler"}},
-	"freeze":   {users: []string{"scheduler"}},
-	"hold":     {users: []string{"worker"}},
-	"lease":    {users: []string{"worker"}},
-	"lock":     {users: []string{"scheduler"}},
-	"log":      {users: []string{"scheduler"}},
-	"orphan":   {users: []string{"scheduler", "operator"}},
-	"plant":    {users: []string{"scheduler"}},
-	"raise":    {users: []string{"scheduler", "worker"}},
-	"reader":   {users: []string{"worker"}},
-	"release":  {users: []string{"worker"}},
-	"remove":   {users: []string{"scheduler"}},
-	"renew":    {users: []string{"worker"}},
-	"repair":   {users: []string{"scheduler", "operator"}, lookers: []string{"viewer"}},
-	"replace":  {users: []string{"scheduler"}},
-	"resend":   {users: []string{"operator"}},
-	"run":      {users: []string{"scheduler"}},
-	"settle":   {users: []string{"worker"}},
-	"shed":     {users: []string{"scheduler"}},
-	"sweep":    {users: []string{"scheduler", "operator"}, lookers: []string{"viewer"}},
-	"zone":     {users: []string{"scheduler"}},
-}
-
-// calls are what scripts call in Redis: the words of the command, with KEY for
-// the key. All that matters is that Redis knows the command by them.
-var calls = map[string]string{
-	"DEL": "KEY", "EXISTS": "KEY", "GET": "KEY", "PTTL": "KEY", "PEXPIRE": "KEY 1", "SET": "KEY v PX 1", "TYPE": "KEY", "TIME": "",
-	"HDEL": "KEY f", "HEXISTS": "KEY f", "HGET": "KEY f", "HMGET": "KEY f", "HSET": "KEY f v", "HSETNX": "KEY f v", "HLEN": "KEY",
-	"XACK": "KEY g 1-1", "XADD": "KEY * f v", "XDEL": "KEY 1-1", "XGROUP CREATE": "KEY g 0", "XGROUP DELCONSUMER": "KEY g c",
-	"XINFO GROUPS": "KEY", "XINFO STREAM": "KEY", "XLEN": "KEY", "XPENDING": "KEY g - + 1", "XRANGE": "KEY - +",
-	"XREADGROUP": "GROUP g c STREAMS KEY >", "XTRIM": "KEY MAXLEN 1",
-	"ZADD": "KEY 1 m", "ZCARD": "KEY", "ZMSCORE": "KEY m", "ZRANGE": "KEY 0 0", "ZRANGEBYSCORE": "KEY 0 1", "ZREM": "KEY m", "ZSCORE": "KEY m",
-}
-
-// call is one command of a script: its words, and the script's name for the key.
-type call struct{ command, key string }
-
-var (
-	callSite = regexp.MustCompile(`redis\.p?call\(([^,()]*)(?:, *('[A-Z]+'))?(?:, *([a-z_]+))?`)
-	quoted   = regexp.MustCompile(`'([A-Z]+)'`)
-)
-
-// callsOf finds what a script calls itself, and what the prelude calls for it.
-func callsOf(t *testing.T, h header) []call {
-	t.Helper()
-	found := []call{{"TYPE", h.keys[0]}}
-	for _, key := range h.keys {
-		found = append(found, call{"TYPE", key})
-		if strings.Contains(h.body, "removing("+key+")") {
-			found = append(found, call{"HDEL", key})
-		}
-		if strings.Contains(h.body, "stream_figures("+key+")") {
-			found = append(found, call{"XINFO STREAM", key})
-		}
-	}
-	if strings.Contains(h.body, "server_ms()") {
-		found = append(found, call{"TIME", ""})
-	}
-	for _, m := range callSite.FindAllStringSubmatch(h.body, -1) {
-		words := quoted.FindAllStringSubmatch(m[1], -1)
-		if len(words) == 0 {
-			t.Errorf("%s: %s: the name of the command is not read by this test: teach it", h.name, m[0])
-		}
-		for _, w := range words {
-			command, key := w[1], m[3]
-			switch {
-			case command == "XGROUP" || command == "XINFO":
-				command += " " + strings.Trim(m[2], "'")
-			case command == "XREADGROUP":
-				key = "changes"
-			}
-			if key != "" && !slices.Contains(h.keys, key) {
-				t.Errorf("%s: %s: %s is no key of the header: keys have the same names everywhere", h.name, m[0], key)
-				continue
-			}
-			found = append(found, call{command, key})
-		}
-	}
-	return found
-}
-
-// keyNamed is a key that stands in the header of a script as name.
-func keyNamed(q *Queue, script, name string) string {
-	switch {
-	case script == "lock":
-		return q.KeyIntakeLock()
-	case script == "log":
-		return q.KeyIntakeLog()
-	case name == "zones":
-		return q.KeyZones()
-	case name == "downtimes":
-		return q.KeyDowntimes()
-	case name == "workers":
-		return q.KeyWorkers()
-	case name == "deliver":
-		return q.KeyDeliver(lane, "pager")
-	}
-	return q.laneKey(lane, name)
-}
 
 // dryRun asks the server whether a user may run a command, empty when he may.
 func dryRun(t *testing.T, c *redis.Client, user string, words ...string) string {
@@ -151,60 +32,38 @@ func dryRun(t *testing.T, c *redis.Client, user string, words ...string) string 
 	return reply
 }
 
-// changes tells that a command writes.
-func changes(command string) bool {
-	return slices.Contains(strings.Fields("DEL HDEL HSET HSETNX PEXPIRE SET XACK XADD XDEL XGROUP XTRIM XREADGROUP ZADD ZREM"), strings.Fields(command)[0])
-}
-
 // TestRolesMayRunTheirScripts: every command of every script is allowed to the
 // users who run it, on the very keys.
 func TestRolesMayRunTheirScripts(t *testing.T) {
 	t.Parallel()
-	server := redistest.StartRoles(t)
-	c := server.Client(t)
+	c := redistest.StartRoles(t).Client(t)
 	q := New(c, "")
 	for _, name := range scriptNames(t) {
-		by, ok := runBy[name]
-		if !ok {
-			t.Errorf("lua/%s.lua: runBy does not say which users run it", name)
-			continue
+		if scriptRoles[name] == "" {
+			t.Errorf("lua/%s.lua: scriptRoles in rights.go does not say which users run it", name)
 		}
-		h := readHeader(t, name)
-		found := callsOf(t, h)
-		for _, user := range slices.Concat(by.users, by.lookers) {
-			keys := []string{}
-			for _, k := range h.keys {
-				keys = append(keys, keyNamed(q, name, k))
-			}
-			eval := slices.Concat([]string{"EVALSHA", "x", fmt.Sprint(len(keys))}, keys)
-			if why := dryRun(t, c, user, eval...); why != "" {
-				t.Errorf("lua/%s.lua: %s may not run it, deploy/redis/users.acl: %s", name, user, why)
-			}
-			for _, call := range found {
-				if slices.Contains(by.lookers, user) && changes(call.command) {
-					continue
-				}
-				wantAllowed(t, c, user, name, call, keyNamed(q, name, call.key))
+		keys, body := splitScript(name)
+		for _, call := range scriptCalls(keys, body) {
+			switch _, known := callForms[call.command]; {
+			case call.command == "":
+				t.Errorf("lua/%s.lua: a call whose command scriptCalls in rights.go cannot read", name)
+			case !known:
+				t.Errorf("lua/%s.lua: callForms in rights.go has no form of %s: add one", name, call.command)
+			case call.key == "" && call.command != "TIME" || call.key != "" && !slices.Contains(keys, call.key):
+				t.Errorf("lua/%s.lua: %s of %q: want the name of a key as in the header", name, call.command, call.key)
 			}
 		}
 	}
-}
-
-func wantAllowed(t *testing.T, c *redis.Client, user, script string, what call, key string) {
-	t.Helper()
-	form, ok := calls[what.command]
-	if !ok {
-		t.Errorf("lua/%s.lua: calls has no form of %s: add one", script, what.command)
-		return
-	}
-	words := strings.Fields(what.command + " " + form)
-	for i, w := range words {
-		if w == "KEY" {
-			words[i] = key
+	for _, role := range Roles() {
+		rights := q.Rights(role, lane)
+		if len(rights) < 3 {
+			t.Errorf("Rights(%s) = %v, want more", role, rights)
 		}
-	}
-	if why := dryRun(t, c, user, words...); why != "" {
-		t.Errorf("lua/%s.lua: the user %s may not run %s on %s: extend deploy/redis/users.acl: %s", script, user, what.command, key, why)
+		for _, words := range rights {
+			if why := dryRun(t, c, role, words...); why != "" {
+				t.Errorf("the user %s may not run %q: extend deploy/redis/users.acl: %s", role, words, why)
+			}
+		}
 	}
 }
 

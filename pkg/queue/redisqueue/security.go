@@ -154,21 +154,16 @@ func readBounded(path string) ([]byte, error) {
 // InClear tells whether passwords and checks would cross a network unguarded:
 // the URL names a host other than this one, and no TLS.
 func InClear(rawURL string, sec Security) bool {
-	scheme, rest, _ := strings.Cut(rawURL, "://")
-	if scheme == "unix" || strings.HasPrefix(scheme, "rediss") || sec.wantsTLS() {
-		return false
-	}
-	hosts, _, _ := strings.Cut(rest[strings.LastIndex(rest, "@")+1:], "/")
-	hosts, _, _ = strings.Cut(hosts, "?")
-	for host := range strings.SplitSeq(hosts, ",") {
-		host = strings.TrimSpace(host)
-		if name, _, err := net.SplitHostPort(host); err == nil {
-			host = name
-		}
-		host = strings.Trim(host, "[]")
+	return !strings.HasPrefix(rawURL, "rediss") && !sec.wantsTLS() && !OnThisHost(rawURL)
+}
+
+// OnThisHost tells whether a URL names this host alone, or a socket.
+func OnThisHost(rawURL string) bool {
+	for _, addr := range hostsOf(rawURL) {
+		host, _, _ := net.SplitHostPort(addr)
 		if ip, err := netip.ParseAddr(host); host != "" && host != "localhost" && (err != nil || !ip.Unmap().IsLoopback()) {
-			return true
+			return false
 		}
 	}
-	return false
+	return true
 }
