@@ -136,6 +136,7 @@ var verbs = []struct {
 	{"viewer", "diff -f -", "", 0},
 	{"viewer", "export", "v1", 0},
 	{"viewer", "results -n 3", "", 0},
+	{"viewer", "top --once", "v1", 0},
 	{"viewer", "trace v1", "UNREACHABLE", 0},
 	{"viewer", "incidents", "v1", 0},
 	{"operator", "ack v1", "v1", 0},
