@@ -8,6 +8,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -128,11 +129,13 @@ func (s *settings) config(q worker.Queue, log *slog.Logger) worker.Config {
 
 // close closes what was opened.
 func (s *settings) close() {
+	var all sync.WaitGroup // each may take a while to send what it has
 	for _, h := range s.handlers {
 		if c, ok := h.Handler.(io.Closer); ok {
-			_ = c.Close() // the process ends
+			all.Go(func() { _ = c.Close() }) // the process ends
 		}
 	}
+	all.Wait()
 	if s.client != nil {
 		_ = s.client.Close() // likewise
 	}

@@ -288,7 +288,8 @@ func TestForgets(t *testing.T) {
 	t.Parallel()
 	var s shapes
 	metrics := make([]check.Metric, check.MaxMetrics)
-	for i := range 2 * maxSeries / len(metrics) {
+	const forgets = maxSeries/check.MaxMetrics + 10
+	for i := range forgets {
 		for j := range metrics {
 			metrics[j] = check.Gauge(fmt.Sprintf("m%d.%d", i, j), 1, "")
 		}
@@ -300,7 +301,7 @@ func TestForgets(t *testing.T) {
 			t.Fatalf("swap %d again: another shape", i)
 		}
 	}
-	if len(s.seen) == 2*maxSeries/len(metrics) {
+	if len(s.seen) == forgets {
 		t.Error("nothing was forgotten")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"path"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redpoll/redpoll/pkg/check"
@@ -56,15 +57,21 @@ func Defaults() Settings {
 // network. It must be closed.
 type Handler struct {
 	Settings
-	path   brace.Template
-	box    *outbox.Box
-	client client // the sender's
+	path  brace.Template
+	box   *outbox.Box
+	texts sync.Pool // of *[]byte, for Process
+
+	// The sender's:
+	client client
+	all    []update
+	text   []byte
 }
 
 // New makes handlers. Nobody is connected to before the first event.
 func New(t tools.Tools) func(Settings) (check.Handler, error) {
 	return func(s Settings) (check.Handler, error) {
 		h := &Handler{Settings: s}
+		h.texts.New = func() any { return new([]byte) }
 		var err error
 		if h.client.network, h.client.addr, err = parseAddr(s.Addr); err != nil {
 			return nil, fault("addr", "%v", err)
@@ -112,7 +119,9 @@ func (h *Handler) Process(_ context.Context, ev *check.Event) error {
 	if ev.Check.Every <= 0 {
 		return nil
 	}
-	text := make([]byte, 0, 1024)
+	buf := h.texts.Get().(*[]byte)
+	defer h.texts.Put(buf)
+	text := (*buf)[:0]
 	values, long, stated := 0, 0, false
 	for i := range ev.Result.Metrics {
 		m := &ev.Result.Metrics[i]
@@ -135,6 +144,7 @@ func (h *Handler) Process(_ context.Context, ev *check.Event) error {
 			values++
 		}
 	}
+	*buf = text
 	if long > 0 {
 		h.box.Drop(long)
 		return fmt.Errorf("rrdcached %s: %d metrics dropped, their paths are too long", h.Addr, long)
@@ -147,8 +157,8 @@ func (h *Handler) Process(_ context.Context, ev *check.Event) error {
 
 // appendUpdate appends the update of a metric; see update.
 func (h *Handler) appendUpdate(b []byte, ev *check.Event, m *check.Metric) (out []byte, ok bool) {
-	u := update{step: seconds(ev.Check.Every), kind: kindOf(m), ds: m.Name, millis: sample.Millis(ev, m)}
-	b = u.appendHead(b)
+	u := update{step: seconds(ev.Check.Every), kind: kindOf(m), millis: max(sample.Millis(ev, m), 0)}
+	b = u.appendHead(b, m.Name)
 	start := len(b)
 	b, _ = h.path.Append(b, &ev.Check, appendEscaped, m.Name)
 	if !fits(b[start:]) {

@@ -42,7 +42,7 @@ func commands(t *testing.T, h *Handler, ev *check.Event) (updates, creates []str
 			text = longer
 		}
 	}
-	all, err := parseUpdates(text)
+	all, err := parseUpdates(nil, text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func TestArchives(t *testing.T) {
 		{7 * 24 * time.Hour, []string{"1:53"}},
 		{1500 * time.Millisecond, []string{"1:43200", "900:336", "3600:372", "21600:732"}}, // steps of 2 s
 	} {
-		u := update{step: seconds(check.Duration(tt.every)), kind: kindGauge, ds: "x"}
+		u := update{step: seconds(check.Duration(tt.every)), kind: kindGauge, ds: []byte("x")}
 		text := string(u.appendCreate(nil, Defaults().Archives))
 		for _, want := range tt.want {
 			for _, function := range []string{"MIN", "AVERAGE", "MAX"} {
@@ -190,7 +190,7 @@ func FuzzUpdate(f *testing.F) {
 		if !ok {
 			return
 		}
-		all, err := parseUpdates(text)
+		all, err := parseUpdates(nil, text)
 		if err != nil || len(all) != 1 {
 			t.Fatalf("%q holds %d updates, %v", text, len(all), err)
 		}

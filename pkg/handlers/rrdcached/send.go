@@ -21,14 +21,15 @@ const noFile = "No such file"
 // send passes a batch on: the updates first, then files for those that have
 // none, each with its update.
 func (h *Handler) send(ctx context.Context, b outbox.Batch) (lost int, err error) {
-	all, err := parseUpdates(b.Text())
+	all, err := parseUpdates(h.all[:0], b.Text())
 	if err != nil {
 		return b.Values(), check.Permanent(err)
 	}
-	var text []byte
+	text := h.text[:0]
 	for i := range all {
 		text = all[i].appendUpdate(text)
 	}
+	h.all, h.text = all, text
 	refused, err := h.client.batch(ctx, text, len(all))
 	if err != nil {
 		return 0, err

@@ -63,15 +63,16 @@ func kindOf(m *check.Metric) byte {
 type update struct {
 	step        int64 // seconds
 	kind        byte
-	ds          string
 	millis      int64 // unix ms
+	ds          []byte
 	path, value []byte
 }
 
-func (u *update) appendHead(b []byte) []byte {
+// appendHead appends what stands before the path, with the metric's name.
+func (u *update) appendHead(b []byte, metric string) []byte {
 	b = strconv.AppendInt(b, u.step, 10)
 	b = append(b, ' ', u.kind, ' ')
-	b = appendDS(b, u.ds)
+	b = appendDS(b, metric)
 	b = append(b, ' ')
 	b = strconv.AppendInt(b, u.millis, 10)
 	return append(b, ' ')
@@ -107,12 +108,17 @@ func (u *update) appendValue(b []byte, m *check.Metric) []byte {
 	return append(b, '\n')
 }
 
-// parseUpdates reads lines of the queue.
-func parseUpdates(text []byte) ([]update, error) {
-	all := make([]update, 0, bytes.Count(text, []byte("\n")))
+// parseUpdates reads lines of the queue, and appends them to all. They share the
+// memory of text.
+func parseUpdates(all []update, text []byte) ([]update, error) {
 	for line := range bytes.Lines(text) {
-		words := bytes.Split(bytes.TrimSuffix(line, []byte("\n")), []byte(" "))
-		if len(words) != 6 || len(words[1]) != 1 {
+		rest := bytes.TrimSuffix(line, []byte("\n"))
+		var words [6][]byte
+		n := 0
+		for more := true; more && n < len(words); n++ {
+			words[n], rest, more = bytes.Cut(rest, []byte(" "))
+		}
+		if n < len(words) || len(rest) > 0 || len(words[1]) != 1 {
 			return nil, fmt.Errorf("update %q is none", line)
 		}
 		step, err := strconv.ParseInt(string(words[0]), 10, 64)
@@ -120,7 +126,7 @@ func parseUpdates(text []byte) ([]update, error) {
 		if err := errors.Join(err, err2); err != nil {
 			return nil, fmt.Errorf("update %q: %w", line, err)
 		}
-		all = append(all, update{step: step, kind: words[1][0], ds: string(words[2]), millis: millis, path: words[4], value: words[5]})
+		all = append(all, update{step: step, kind: words[1][0], ds: words[2], millis: millis, path: words[4], value: words[5]})
 	}
 	return all, nil
 }
@@ -128,7 +134,9 @@ func parseUpdates(text []byte) ([]update, error) {
 // appendUpdate appends the command that writes the value.
 func (u *update) appendUpdate(b []byte) []byte {
 	b = append(append(b, "UPDATE "...), u.path...)
-	b = fmt.Appendf(b, " %d.%03d:", u.millis/1000, u.millis%1000)
+	b = strconv.AppendInt(append(b, ' '), u.millis/1000, 10)
+	ms := u.millis % 1000
+	b = append(b, '.', byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10), ':')
 	return append(append(b, u.value...), '\n')
 }
 

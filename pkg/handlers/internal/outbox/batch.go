@@ -44,14 +44,3 @@ func (b Batch) begin(i int) int {
 	}
 	return b.marks[i-1].end
 }
-
-// first cuts the first batch off: at least one entry, and as many as fit into
-// the bounds.
-func (b Batch) first(values, bytes int) (head, rest Batch) {
-	n, sum := 0, 0
-	for n < len(b.marks) && (n == 0 || sum+b.marks[n].values <= values && b.marks[n].end-b.start <= bytes) {
-		sum += b.marks[n].values
-		n++
-	}
-	return b.Slice(0, n), b.Slice(n, len(b.marks))
-}

@@ -39,19 +39,19 @@ const (
 	sendTime  = 30 * time.Second // for a batch
 	minPause  = 250 * time.Millisecond
 	maxPause  = 30 * time.Second
-	spareText = 256 << 10 // bytes of a buffer that is kept for the next round
+	spareText = 1 << 20 // bytes of a pile whose memory is used again
 )
 
 // Box is the buffer. Its zero value is of no use; see New. It must be closed.
 type Box struct {
 	cfg Config
 
-	mu     sync.Mutex // guards all below
-	open   pile       // waits
-	values int        // that wait or are on their way
-	bytes  int        // likewise
-	spare  pile       // empty, to be used again
-	stats  check.OutputStats
+	mu     sync.Mutex         // guards all below
+	piles  []pile             // wait: each a batch, the oldest first
+	values int                // that wait or are on their way
+	bytes  int                // likewise
+	spare  pile               // empty, to be used again
+	stats  check.OutputStats  // but for Queued and Capacity
 	cancel context.CancelFunc // ends the sending; nil before the first entry
 	closed bool
 
@@ -91,19 +91,32 @@ func (b *Box) Add(text []byte, values int) bool {
 		b.cancel = cancel
 		b.work.Go(func() { b.run(ctx) })
 	}
-	full := b.open.values >= b.cfg.Batch
-	b.open.text = append(b.open.text, text...)
-	b.open.marks = append(b.open.marks, mark{len(b.open.text), values})
-	b.open.values += values
-	b.values += values
-	b.bytes += len(text)
-	if !full && b.open.values >= b.cfg.Batch {
+	if b.put(text, values) {
 		select {
 		case b.wake <- struct{}{}:
 		default: // it is told already
 		}
 	}
+	b.values += values
+	b.bytes += len(text)
 	return true
+}
+
+// put appends an entry to the last pile, or to a new one when it is full, and
+// says whether a pile became full.
+func (b *Box) put(text []byte, values int) (full bool) {
+	last := len(b.piles) - 1
+	if last < 0 || b.piles[last].values+values > b.cfg.Batch || len(b.piles[last].text)+len(text) > maxBatch {
+		full = last >= 0
+		b.piles = append(b.piles, b.spare)
+		b.spare = pile{}
+		last++
+	}
+	p := &b.piles[last]
+	p.text = append(p.text, text...)
+	p.marks = append(p.marks, mark{len(p.text), values})
+	p.values += values
+	return full || p.values >= b.cfg.Batch
 }
 
 // Drop counts values that can never be sent.
@@ -141,13 +154,25 @@ func (b *Box) Close() error {
 	return nil
 }
 
-// take empties the Box for the goroutine that sends.
-func (b *Box) take() pile {
+// take gives the oldest pile; none if there is none, or none that is full and
+// such a one is wanted.
+func (b *Box) take(full bool) (p pile, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	p := b.open
-	b.open, b.spare = b.spare, pile{}
-	return p
+	if len(b.piles) == 0 || full && len(b.piles) == 1 && b.piles[0].values < b.cfg.Batch {
+		return pile{}, false
+	}
+	p = b.piles[0]
+	b.piles[0] = pile{} // whose memory the list would keep
+	b.piles = b.piles[1:]
+	return p, true
+}
+
+// waiting is how many piles there are.
+func (b *Box) waiting() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.piles)
 }
 
 // giveBack lets the memory of a pile that was sent be used again, unless it is

@@ -307,8 +307,4 @@ func TestBatchParts(t *testing.T) {
 	if all.Values() != 6 || string(mid.Text()) != "bbbcccc" || mid.Values() != 5 || string(text) != "cccc" || values != 3 || mid.Slice(1, 1).Text() != nil {
 		t.Fatalf("parts %q %q %d", mid.Text(), text, values)
 	}
-	head, rest := mid.first(1, 1)
-	if string(head.Text()) != "bbb" || string(rest.Text()) != "cccc" {
-		t.Fatalf("first = %q, %q", head.Text(), rest.Text())
-	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"time"
 
@@ -17,19 +18,27 @@ func (b *Box) run(ctx context.Context) {
 	}
 	tick := time.NewTicker(b.cfg.Flush)
 	defer tick.Stop()
-	for open := true; open; {
+	for {
 		select {
 		case <-b.wake:
+			b.sendPiles(ctx, math.MaxInt, true)
 		case <-tick.C:
+			b.sendPiles(ctx, b.waiting(), false)
 		case <-b.stop:
-			open = false
+			b.sendPiles(ctx, math.MaxInt, false)
+			return
 		}
-		p := b.take()
-		for all := (Batch{text: p.text, marks: p.marks}); all.Len() > 0; {
-			var head Batch
-			head, all = all.first(b.cfg.Batch, maxBatch)
-			b.deliver(ctx, head)
+	}
+}
+
+// sendPiles sends piles, at most n, and only full ones if that is wanted.
+func (b *Box) sendPiles(ctx context.Context, n int, full bool) {
+	for ; n > 0; n-- {
+		p, ok := b.take(full)
+		if !ok {
+			return
 		}
+		b.deliver(ctx, Batch{text: p.text, marks: p.marks})
 		b.giveBack(p)
 	}
 }
