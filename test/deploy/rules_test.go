@@ -78,8 +78,8 @@ func TestManifests(t *testing.T) {
 	}
 }
 
-// common are the labels that every object has.
-var common = []string{"app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/part-of", "app.kubernetes.io/managed-by"}
+// usual are the labels that every object has.
+var usual = []string{"app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/part-of", "app.kubernetes.io/managed-by"}
 
 func labelled(f *fleet, fault reporter) {
 	seen := map[string]bool{}
@@ -89,14 +89,14 @@ func labelled(f *fleet, fault reporter) {
 			fault("%s is there twice", id)
 		}
 		seen[id] = true
-		for _, name := range common {
+		for _, name := range usual {
 			if o.GetLabels()[name] == "" {
 				fault("%s has no label %s", id, name)
 			}
 		}
 	}
 	for _, p := range f.pods() {
-		for _, name := range append(slices.Clone(common), "app.kubernetes.io/component") {
+		for _, name := range append(slices.Clone(usual), "app.kubernetes.io/component") {
 			if p.template.Labels[name] == "" {
 				fault("pods of %s have no label %s", p.owner, name)
 			}
