@@ -19,7 +19,7 @@ export REDPOLL_TEST_SERVERS := required
 export REDPOLL_TEST_NETNS := required
 endif
 
-.PHONY: help all test deps format vet build test-race test-plain test-system test-bench test-deploy lint bench fuzz cover soak clean
+.PHONY: help all test deps format vet build test-race test-plain test-system test-bench test-deploy test-image lint bench fuzz cover soak clean
 .NOTPARALLEL:
 
 help: ## lists the targets
@@ -55,7 +55,10 @@ test-system: ## the real binaries: kill, stop, restart, scale
 	$(GO) test $(TESTFLAGS) ./test/system
 
 test-deploy: ## what is in deploy/: manifests, chart, image, alerts; a module of its own
-	cd test/deploy && $(GO) vet ./... && $(GO) test $(TESTFLAGS) -count=1 ./...
+	cd test/deploy && $(GO) vet -tags image ./... && $(GO) test $(TESTFLAGS) -count=1 ./...
+
+test-image: ## what the Dockerfile does, without an engine: build, start, drain, an outage of Redis; as root, takes minutes
+	cd test/deploy && $(GO) test $(TESTFLAGS) -count=1 -tags image -run '^TestImage$$' -v .
 
 lint: ## go mod tidy -diff, golangci-lint; the first call builds it
 	$(GO) mod tidy -diff

@@ -139,7 +139,7 @@ func TestCompose(t *testing.T) {
 		{"entrypoint: [worker]", "entrypoint: [workers]", "worker starts"},
 		{"read_only: true", "read_only: false", "more than it needs"},
 		{"cap_drop:", "cap_drops:", "unknown field"},
-		{"stop_grace_period: 45s", "stop_grace_period: 25s", "want 40s at least"},
+		{"stop_grace_period: 45s", "stop_grace_period: 25s", "want 38s at least"},
 		{"\"0 65535\"", "\"0 1\"", "have the sysctls"},
 		{"noeviction", "allkeys-lru", "noeviction"},
 		{"replicas: 2", "replicas: 1", "want two"},

@@ -166,7 +166,7 @@ func probe(owner, name string, p *core.Probe, path string, fault reporter) {
 // What a stop takes beside the grace: how much longer it lasts with a Redis
 // that accepts and never answers, and a margin.
 const (
-	hangingRedis = 10 * time.Second
+	hangingRedis = 8 * time.Second
 	margin       = 5 * time.Second
 )
 
