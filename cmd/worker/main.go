@@ -29,6 +29,7 @@ func run(ctx context.Context, p *daemon.Process) error {
 	reg := daemon.NewRegistry()
 	cfg := set.config(queue, log)
 	cfg.Metrics = newMetrics(reg).expect(cfg.Handlers)
+	cfg.Deliveries = newDeliveries(reg).expect(cfg.Handlers, cfg.Zones)
 	var w *worker.Worker
 	health := daemon.NewHealth(healthAge, func(ctx context.Context) error {
 		if err := w.Ready(); err != nil {
@@ -40,10 +41,7 @@ func run(ctx context.Context, p *daemon.Process) error {
 	if w, err = worker.New(cfg); err != nil {
 		return err
 	}
-	registerSlots(reg, w)
-	registerOutputs(reg, set.handlers)
-	registerUplinks(reg, w)
-	registerTraces(reg, set.observe.exporter)
+	registerState(reg, w, set)
 	if len(cfg.Handlers) == 0 {
 		log.InfoContext(ctx, "no handlers: results go to the queue only; -handlers names some")
 	}

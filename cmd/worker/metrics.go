@@ -94,6 +94,15 @@ func (m *metrics) Count(what worker.Counter, n int) {
 	}
 }
 
+// registerState adds what is read when somebody asks.
+func registerState(reg prometheus.Registerer, w *worker.Worker, set *settings) {
+	registerSlots(reg, w)
+	reg.MustRegister(newBacklogs(w))
+	registerOutputs(reg, set.handlers)
+	registerUplinks(reg, w)
+	registerTraces(reg, set.observe.exporter)
+}
+
 // registerSlots adds the state of the slots, read when somebody asks.
 func registerSlots(reg prometheus.Registerer, w *worker.Worker) {
 	for state, pick := range map[string]func(free, busy, stuck int) int{

@@ -120,9 +120,7 @@ func (s *settings) config(q worker.Queue, log *slog.Logger) worker.Config {
 	s.observe.into(&cfg)
 	_, cfg.ReadApart = s.client.(*redis.ClusterClient)
 	for _, h := range s.handlers {
-		cfg.Handlers = append(cfg.Handlers, worker.HandlerInstance{
-			Name: h.Name, Handler: h.Handler, Default: h.Default, Timeout: h.Timeout,
-		})
+		cfg.Handlers = append(cfg.Handlers, instance(h))
 	}
 	return cfg
 }

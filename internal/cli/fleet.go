@@ -25,6 +25,7 @@ type fleet struct {
 	apart    bool // lanes live on a cluster
 	version  string
 	metrics  worker.Metrics
+	handlers []worker.HandlerInstance
 	log      *slog.Logger
 }
 
@@ -34,7 +35,7 @@ func (f *fleet) start(ctx context.Context) (stop func() error, err error) {
 	for i := range f.workers {
 		w, err := worker.New(worker.Config{
 			Queue: f.conn, Commands: f.commands, Name: fmt.Sprintf("worker-%d", i+1), Version: f.version, Zones: []string{f.zone},
-			Slots: f.slots, Lease: f.lease, Grace: 2 * time.Second, ReadApart: f.apart, Logger: f.log, Metrics: f.metrics,
+			Slots: f.slots, Lease: f.lease, Grace: 2 * time.Second, ReadApart: f.apart, Logger: f.log, Metrics: f.metrics, Handlers: f.handlers,
 		})
 		if err != nil {
 			return nil, err

@@ -22,25 +22,41 @@ type resultsOptions struct {
 	states   []string
 	changes  bool
 	selector []string
+	replay   replayOptions
 }
 
 func (a *app) resultsCmd() *cobra.Command {
 	var o resultsOptions
 	cmd := &cobra.Command{
-		Use:   "results [-f]",
-		Short: "Show the latest results, or follow them",
+		Use:   "results [-f | --replay HANDLER --from TIME]",
+		Short: "Show the latest results, follow them, or send changes again",
+		Long: strings.TrimSpace(`
+Show the latest results, or follow them.
+
+With --replay nothing is shown: the changes of incidents between --from and --to
+are sent again, to one handler of the stream alone. It gets those of the checks
+that name it and that its filter lets through; each has the incident's id and
+the kind of change that it had the first time. What has been resolved since is
+resolved at the end, so that no alert is left open.`),
 		Example: strings.TrimRight(`
   redpoll results -n 50 --state CRIT,WARN
-  redpoll results -f --id web1 -o jsonl`, "\n")[1:],
+  redpoll results -f --id web1 -o jsonl
+  redpoll results --replay pager --from 2h --dry-run`, "\n")[1:],
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			f, err := o.filter()
 			if err != nil {
 				return err
 			}
+			if err := o.replay.check(cmd.Flags().Changed); err != nil {
+				return err
+			}
 			conn, err := a.connect(cmd.Context())
 			if err != nil {
 				return err
+			}
+			if o.replay.handler != "" {
+				return a.replay(cmd.Context(), conn, o.replay, f)
 			}
 			return a.results(cmd.Context(), conn, o, f)
 		},
@@ -51,6 +67,10 @@ func (a *app) resultsCmd() *cobra.Command {
 	f.StringSliceVar(&o.ids, "id", nil, "only of these checks")
 	f.StringSliceVar(&o.states, "state", nil, "only of these states: OK, WARN, CRIT, UNKNOWN")
 	f.BoolVar(&o.changes, "changes", false, "only those that changed an incident")
+	f.StringVar(&o.replay.handler, "replay", "", "send changes of incidents to this `HANDLER` again")
+	f.StringVar(&o.replay.from, "from", "", "those since this `TIME`, or since so long ago (2h)")
+	f.StringVar(&o.replay.to, "to", "", "those up to this `TIME`, default now")
+	f.BoolVar(&o.replay.dry, "dry-run", false, "show the changes that --replay would send, send none")
 	f.StringArrayVarP(&o.selector, "selector", "l", nil, "only of checks with this `LABEL=VALUE`")
 	return cmd
 }

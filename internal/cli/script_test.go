@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -19,6 +21,7 @@ import (
 	"github.com/redpoll/redpoll/pkg/check"
 	"github.com/redpoll/redpoll/pkg/commands"
 	"github.com/redpoll/redpoll/pkg/queue/redisqueue"
+	"github.com/redpoll/redpoll/pkg/worker"
 )
 
 // TestMain makes the test binary be redpoll as well, for the scripts.
@@ -81,6 +84,7 @@ func startFleet(ts *testscript.TestScript, url string) {
 	f := &fleet{
 		conn: &connection{redisqueue.New(client, ""), client}, commands: known, zone: check.DefaultZone, workers: 1, slots: 10,
 		lease: 5 * time.Second, version: "v0.0.0-test",
+		handlers: []worker.HandlerInstance{{Name: "pager", Stream: true, Default: true, Handler: pager{out: ts.MkAbs("pager.txt"), refuse: ts.MkAbs("refuse")}}},
 	}
 	stop, err := f.start(context.Background())
 	ts.Check(err)
@@ -88,4 +92,23 @@ func startFleet(ts *testscript.TestScript, url string) {
 		ts.Check(stop())
 		ts.Check(client.Close())
 	})
+}
+
+// pager writes changes into a file, a line each, and refuses them while another
+// file is there.
+type pager struct {
+	check.StreamOnly
+	out, refuse string
+}
+
+func (p pager) Deliver(_ context.Context, d check.Delivery) (string, error) {
+	if _, err := os.Stat(p.refuse); err == nil {
+		return "", check.Permanent(errors.New("404 no such service"))
+	}
+	f, err := os.OpenFile(p.out, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return "", err
+	}
+	_, err = fmt.Fprintf(f, "%s %s %s ref=%s\n", d.Event.Change, d.Event.Incident.ID, d.Event.Incident.To, d.Ref)
+	return "T-1", errors.Join(err, f.Close())
 }
