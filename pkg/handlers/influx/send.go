@@ -21,22 +21,25 @@ import (
 var partial = regexp.MustCompile(`partial write: .*dropped=(\d+)`)
 
 // send passes a batch on.
-func (h *Handler) send(ctx context.Context, b outbox.Batch) (lost int, err error) {
+func (h *Handler) send(ctx context.Context, b outbox.Batch) (done, lost int, err error) {
 	r := post.Request{URL: h.url, Type: "text/plain; charset=utf-8", Body: b.Text()}
 	if h.Gzip {
 		r.Body, r.Header = h.zip.compress(r.Body), http.Header{"Content-Encoding": {"gzip"}}
 	}
 	reply, err := h.client.Do(ctx, r)
-	if err == nil || !errors.As(err, new(*check.PermanentError)) {
-		return 0, err
+	switch {
+	case err == nil:
+		return b.Len(), 0, nil
+	case !errors.As(err, new(*check.PermanentError)):
+		return 0, 0, err
 	}
 	if m := partial.FindSubmatch(reply.Body); m != nil {
 		if n, err := strconv.Atoi(string(m[1])); err == nil {
 			lost = max(n, 1)
 		}
-		return min(lost, b.Values()), err
+		return b.Len(), min(lost, b.Values()), err
 	}
-	return b.Values(), err
+	return b.Len(), b.Values(), err
 }
 
 // zipper compresses bodies, one at a time. The zero value is ready.

@@ -244,6 +244,34 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// TestGoesOn: when the receiver becomes busy in the midst of a batch that it
+// refused, what it took and what it refused alone does not come again.
+func TestGoesOn(t *testing.T) {
+	t.Parallel()
+	calls := 0
+	r := receive(t, func(got []sent) int {
+		if calls++; calls%7 == 0 {
+			return 503
+		}
+		if slices.ContainsFunc(got, func(s sent) bool { return strings.Contains(s.series, `check="w05"`) }) {
+			return 400
+		}
+		return 200
+	})
+	h := open(t, r.URL, map[string]any{"state": false, "max_batch": 16, "flush": "1m"})
+	for i := range 16 {
+		ev := handlertest.Event(fmt.Sprintf("w%02d", i))
+		ev.Result.Metrics = ev.Result.Metrics[:1]
+		if err := h.Process(t.Context(), ev); err != nil {
+			t.Fatal(err)
+		}
+	}
+	deliver(t, h)
+	if s := h.Stats(); s.Sent != 15 || s.Failed != 1 || len(r.sent()) != 15 {
+		t.Errorf("Stats = %+v, %d samples, want 15 once each", s, len(r.sent()))
+	}
+}
+
 // TestRetry: a receiver that is busy gets the same again.
 func TestRetry(t *testing.T) {
 	t.Parallel()

@@ -24,7 +24,7 @@ var headers = http.Header{
 // send passes a batch on. Prometheus refuses a request as a whole, if a single
 // sample is out of order for one, so that a refused one is halved until the
 // culprits are found. The order stays.
-func (h *Handler) send(ctx context.Context, b outbox.Batch) (lost int, err error) {
+func (h *Handler) send(ctx context.Context, b outbox.Batch) (done, lost int, err error) {
 	left := maxPieces
 	var why error
 	for todo := []outbox.Batch{b}; len(todo) > 0; {
@@ -32,18 +32,19 @@ func (h *Handler) send(ctx context.Context, b outbox.Batch) (lost int, err error
 		todo = todo[:len(todo)-1]
 		left--
 		status, err := h.post(ctx, piece)
-		switch {
-		case err == nil:
-		case !errors.As(err, new(*check.PermanentError)):
-			return 0, err // what got through already does no harm a second time
-		case piece.Len() > 1 && divides(status) && left > len(todo)+1:
-			n := piece.Len() / 2
+		if err != nil && !errors.As(err, new(*check.PermanentError)) {
+			return done, lost, errors.Join(err, why)
+		}
+		if n := piece.Len() / 2; err != nil && n > 0 && divides(status) && left > len(todo)+1 {
 			todo = append(todo, piece.Slice(n, piece.Len()), piece.Slice(0, n))
-		default:
+			continue
+		}
+		if err != nil {
 			lost, why = lost+piece.Values(), err
 		}
+		done += piece.Len()
 	}
-	return lost, why
+	return done, lost, why
 }
 
 // divides says whether a status may be about a part of the request.

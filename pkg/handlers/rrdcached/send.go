@@ -2,12 +2,10 @@ package rrdcached
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 
-	"github.com/redpoll/redpoll/pkg/check"
 	"github.com/redpoll/redpoll/pkg/handlers/internal/outbox"
 )
 
@@ -20,10 +18,10 @@ const noFile = "No such file"
 
 // send passes a batch on: the updates first, then files for those that have
 // none, each with its update.
-func (h *Handler) send(ctx context.Context, b outbox.Batch) (lost int, err error) {
+func (h *Handler) send(ctx context.Context, b outbox.Batch) (done, lost int, err error) {
 	all, err := parseUpdates(h.all[:0], b.Text())
 	if err != nil {
-		return b.Values(), check.Permanent(err)
+		return b.Len(), b.Values(), err
 	}
 	text := h.text[:0]
 	for i := range all {
@@ -32,7 +30,7 @@ func (h *Handler) send(ctx context.Context, b outbox.Batch) (lost int, err error
 	h.all, h.text = all, text
 	refused, err := h.client.batch(ctx, text, len(all))
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	var why error
 	var missing []update
@@ -48,21 +46,22 @@ func (h *Handler) send(ctx context.Context, b outbox.Batch) (lost int, err error
 	}
 	for len(missing) > 0 {
 		n := min(len(missing), chunk)
-		more, err := h.create(ctx, missing[:n])
-		if err != nil && !errors.As(err, new(*check.PermanentError)) {
-			return 0, err
-		}
+		refused, err := h.create(ctx, missing[:n])
 		if err != nil {
-			lost, why = lost+more, err
+			return 0, 0, err
+		}
+		if len(refused) > 0 {
+			lost, why = lost+len(refused), refused[0]
 		}
 		missing = missing[n:]
 	}
-	return lost, why
+	return b.Len(), lost, why
 }
 
-// create makes the files of updates and writes those. Another update of the
-// batch, or another worker, may have made one in the meantime.
-func (h *Handler) create(ctx context.Context, missing []update) (lost int, err error) {
+// create makes the files of updates and writes those; it gives an error for each
+// that was refused. Another update of the batch, or another worker, may have made
+// a file in the meantime.
+func (h *Handler) create(ctx context.Context, missing []update) (lost []error, err error) {
 	var text []byte
 	for i := range missing {
 		text = missing[i].appendCreate(text, h.Archives)
@@ -70,7 +69,7 @@ func (h *Handler) create(ctx context.Context, missing []update) (lost int, err e
 	}
 	refused, err := h.client.batch(ctx, text, 2*len(missing))
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	complaints := map[int]string{} // about the CREATE before an UPDATE
 	for _, r := range refused {
@@ -84,14 +83,14 @@ func (h *Handler) create(ctx context.Context, missing []update) (lost int, err e
 		if c := complaints[r.command]; c != "" && strings.HasPrefix(r.text, noFile) {
 			r.text = c
 		}
-		lost, err = lost+1, missing[r.command/2].refused(r)
+		lost = append(lost, missing[r.command/2].refused(r))
 	}
-	return lost, err
+	return lost, nil
 }
 
 // refused is the error of an update. It is not tried again.
 func (u *update) refused(r refusal) error {
-	return check.Permanent(fmt.Errorf("%s: %.300s", u.path, r.text))
+	return fmt.Errorf("%s: %.300s", u.path, r.text)
 }
 
 // repeated says whether an update was refused since the file has it: it comes

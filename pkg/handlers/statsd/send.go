@@ -7,7 +7,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/redpoll/redpoll/pkg/check"
 	"github.com/redpoll/redpoll/pkg/handlers/internal/outbox"
 )
 
@@ -19,14 +18,14 @@ const (
 
 // send packs gauges into datagrams and sends them. UDP gives no answer: what
 // the network refuses is lost.
-func (h *Handler) send(ctx context.Context, b outbox.Batch) (lost int, err error) {
+func (h *Handler) send(ctx context.Context, b outbox.Batch) (done, lost int, err error) {
 	d := datagram{text: make([]byte, 0, maxDatagram+1)}
 	flush := func() {
 		if d.values == 0 {
 			return
 		}
 		if werr := h.socket.write(ctx, h.Addr, d.text[:len(d.text)-1]); werr != nil {
-			lost, err = lost+d.values, check.Permanent(werr)
+			lost, err = lost+d.values, werr
 		}
 		d = datagram{text: d.text[:0]}
 	}
@@ -39,7 +38,7 @@ func (h *Handler) send(ctx context.Context, b outbox.Batch) (lost int, err error
 		d.values += values
 	}
 	flush()
-	return lost, err
+	return b.Len(), lost, err
 }
 
 // datagram is lines with a newline after each, and how many gauges they set.

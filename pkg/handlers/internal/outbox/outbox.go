@@ -14,11 +14,10 @@ import (
 
 // Config says how a Box works. All fields but End and Log are needed.
 type Config struct {
-	// Send passes a batch on, within its context. It returns how many of its
-	// values are lost for good and why; with no error, or with a
-	// *check.PermanentError, the batch is settled. Any other error means that
-	// the whole batch comes again, after a pause.
-	Send func(ctx context.Context, b Batch) (lost int, err error)
+	// Send passes a batch on, within its context. It returns how many entries
+	// from the first on are settled, how many of their values are lost for good,
+	// and why. The other entries come again, after a pause.
+	Send func(ctx context.Context, b Batch) (done, lost int, err error)
 	// End is called after the last Send, if there was an entry at all, to close
 	// what Send holds open; nil is nothing.
 	End func()

@@ -22,10 +22,10 @@ type target struct {
 	batches []string
 	at      []time.Duration // since the first call of send
 	begin   time.Time
-	answer  func(ctx context.Context, b Batch) (int, error)
+	answer  func(ctx context.Context, b Batch) (done, lost int, err error)
 }
 
-func (g *target) send(ctx context.Context, b Batch) (int, error) {
+func (g *target) send(ctx context.Context, b Batch) (done, lost int, err error) {
 	g.mu.Lock()
 	if g.begin.IsZero() {
 		g.begin = time.Now()
@@ -35,7 +35,7 @@ func (g *target) send(ctx context.Context, b Batch) (int, error) {
 	answer := g.answer
 	g.mu.Unlock()
 	if answer == nil {
-		return 0, nil
+		return b.Len(), 0, nil
 	}
 	return answer(ctx, b)
 }
@@ -106,7 +106,7 @@ func TestFull(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		gate := make(chan struct{})
-		g := &target{answer: func(context.Context, Batch) (int, error) { <-gate; return 0, nil }}
+		g := &target{answer: func(_ context.Context, b Batch) (int, int, error) { <-gate; return b.Len(), 0, nil }}
 		b := box(g)
 		for range 100 {
 			if !b.Add([]byte("x"), 1) {
@@ -155,15 +155,18 @@ func TestRetry(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		away := errors.New("away")
-		answers := []error{away, away, away, check.RetryAfter(away, 7*time.Second), check.RetryAfter(away, time.Hour), nil, check.Permanent(errors.New("nonsense"))}
+		answers := []error{away, away, away, check.RetryAfter(away, 7*time.Second), check.RetryAfter(away, time.Hour), nil, errors.New("nonsense")}
 		var lines bytes.Buffer
 		n := 0
-		g := &target{answer: func(_ context.Context, b Batch) (int, error) {
+		g := &target{answer: func(_ context.Context, b Batch) (int, int, error) {
 			n++
-			if n > len(answers) {
-				return 0, nil
+			switch {
+			case n > len(answers):
+				return b.Len(), 0, nil
+			case n <= 5:
+				return 0, 0, answers[n-1]
 			}
-			return b.Values() - 1, answers[n-1]
+			return b.Len(), b.Values() - 1, answers[n-1]
 		}}
 		b := New(Config{Send: g.send, Values: 100, Bytes: 100, Batch: 3, Flush: time.Second, Log: slog.New(slog.NewTextHandler(&lines, nil))})
 		b.Add([]byte("one"), 3)
@@ -196,14 +199,14 @@ func TestClose(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name   string
-		answer func(ctx context.Context, b Batch) (int, error)
+		answer func(ctx context.Context, b Batch) (done, lost int, err error)
 		took   time.Duration
 		want   check.OutputStats
 		calls  int
 	}{
 		{"well", nil, 0, check.OutputStats{Sent: 5}, 2},
-		{"hangs", func(ctx context.Context, _ Batch) (int, error) { <-ctx.Done(); return 0, ctx.Err() }, closeTime, check.OutputStats{Failed: 5}, 1},
-		{"away", func(context.Context, Batch) (int, error) { return 0, errors.New("away") }, 0, check.OutputStats{Failed: 5}, 2},
+		{"hangs", func(ctx context.Context, _ Batch) (int, int, error) { <-ctx.Done(); return 0, 0, ctx.Err() }, closeTime, check.OutputStats{Failed: 5}, 1},
+		{"away", func(context.Context, Batch) (int, int, error) { return 0, 0, errors.New("away") }, 0, check.OutputStats{Failed: 5}, 2},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -239,11 +242,11 @@ func TestCloseDuringPause(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		calls := 0
-		g := &target{answer: func(context.Context, Batch) (int, error) {
+		g := &target{answer: func(_ context.Context, b Batch) (int, int, error) {
 			if calls++; calls < 5 {
-				return 0, check.RetryAfter(errors.New("busy"), time.Hour)
+				return 0, 0, check.RetryAfter(errors.New("busy"), time.Hour)
 			}
-			return 0, nil
+			return b.Len(), 0, nil
 		}}
 		b := box(g)
 		b.Add([]byte("a"), 3)
@@ -262,16 +265,17 @@ func TestNothingIsLost(t *testing.T) {
 	t.Parallel()
 	fails := 0
 	var got []string
-	g := &target{}
-	b := New(Config{Values: 500, Bytes: 5000, Batch: 20, Flush: time.Millisecond, Send: func(_ context.Context, batch Batch) (int, error) {
-		if fails++; fails%20 == 0 {
-			return 0, check.RetryAfter(errors.New("away"), 0)
+	b := New(Config{Values: 500, Bytes: 5000, Batch: 20, Flush: time.Millisecond, Send: func(_ context.Context, batch Batch) (int, int, error) {
+		fails++
+		done := batch.Len()
+		if fails%20 == 0 {
+			done /= 2
 		}
-		for i := range batch.Len() {
+		for i := range done {
 			text, _ := batch.Entry(i)
 			got = append(got, string(text))
 		}
-		return g.send(t.Context(), batch)
+		return done, 0, check.RetryAfter(errors.New("away"), 0)
 	}})
 	var group sync.WaitGroup
 	var taken [4]uint64

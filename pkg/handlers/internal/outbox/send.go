@@ -48,16 +48,19 @@ func (b *Box) sendPiles(ctx context.Context, n int, full bool) {
 func (b *Box) deliver(ctx context.Context, batch Batch) {
 	for pause := minPause; ; pause = min(2*pause, maxPause) {
 		last := b.stopping()
-		lost, err := b.try(ctx, batch)
-		if err == nil || errors.As(err, new(*check.PermanentError)) {
-			b.settle(batch, lost)
-			b.told.settled(err, lost)
+		done, lost, err := b.try(ctx, batch)
+		b.settle(batch.Slice(0, done), lost)
+		b.told.settled(done, lost, err)
+		if batch = batch.Slice(done, batch.Len()); batch.Len() == 0 {
 			return
 		}
-		b.told.trouble(err, batch.Values())
+		b.told.trouble(batch.Values(), err)
 		if last || ctx.Err() != nil {
 			b.settle(batch, batch.Values())
 			return
+		}
+		if done > 0 {
+			pause = minPause
 		}
 		b.wait(pauseFor(pause, err))
 		b.countRetry()
@@ -65,13 +68,14 @@ func (b *Box) deliver(ctx context.Context, batch Batch) {
 }
 
 // try sends a batch once.
-func (b *Box) try(ctx context.Context, batch Batch) (lost int, err error) {
+func (b *Box) try(ctx context.Context, batch Batch) (done, lost int, err error) {
 	if err := ctx.Err(); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, sendTime)
 	defer cancel()
-	return b.cfg.Send(ctx, batch)
+	done, lost, err = b.cfg.Send(ctx, batch)
+	return min(max(done, 0), batch.Len()), lost, err
 }
 
 func (b *Box) stopping() bool {
@@ -111,22 +115,23 @@ type teller struct {
 
 const tellEvery = time.Minute
 
-// trouble tells of a batch that has to be sent again.
-func (t *teller) trouble(err error, values int) {
+// trouble tells of values that have to be sent again.
+func (t *teller) trouble(values int, err error) {
 	t.bad = true
 	t.warn("output does not get through", "values", values, "err", err)
 }
 
-// settled tells of a batch that got through; lost are the values that did not.
-func (t *teller) settled(err error, lost int) {
-	if lost > 0 {
+// settled tells of entries that got through; lost are the values that did not.
+func (t *teller) settled(done, lost int, err error) {
+	switch {
+	case lost > 0:
 		t.warn("output is refused", "values", lost, "err", err)
-		return
+	case done > 0:
+		if t.bad && t.log != nil {
+			t.log.Info("output gets through again")
+		}
+		t.bad = false
 	}
-	if t.bad && t.log != nil {
-		t.log.Info("output gets through again")
-	}
-	t.bad = false
 }
 
 func (t *teller) warn(msg string, args ...any) {
