@@ -7,9 +7,10 @@ import (
 	"github.com/redpoll/redpoll/pkg/check"
 )
 
-// admit runs the check's command as soon as the limits let it.
+// admit runs the check's command as soon as the limits let it. A suspect, of
+// which there is one at a time, does not wait: others wait for it.
 func (w *Worker) admit(p phases, r *run) {
-	if r.spec.command == nil {
+	if r.spec.command == nil || r.suspect() {
 		w.command(p, r)
 		return
 	}

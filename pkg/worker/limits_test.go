@@ -266,6 +266,24 @@ func TestDeafTarget(t *testing.T) {
 	})
 }
 
+// TestSuspectDoesNotWait: it would hold up the other suspects.
+func TestSuspectDoesNotWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q, d := newFake(), &devices{}
+		q.put("a", deviceSpec("a", "switch", "15s", "2h"))
+		q.crashes["poison"] = 2
+		w := start(t, q, func(c *Config) { c.PerTarget = 1; d.use(c) })
+		pass(time.Second)
+		q.put("poison", deviceSpec("poison", "switch", "1s", "2h"))
+		pass(2 * time.Second)
+		if ids, _ := q.ran(); !slices.Equal(ids, []string{"poison"}) {
+			t.Errorf("%v ran, want the suspect", ids)
+		}
+		w.stop()
+	})
+}
+
 func TestTargetThatPanics(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
