@@ -24,7 +24,7 @@ const (
 	tagSample    = 2<<3 | 2
 	tagLabelName = 1<<3 | 2
 	tagValue     = 1<<3 | 1
-	tagTimestamp = 2<<3 | 0
+	tagTimestamp = 2 << 3
 
 	tagLabelValue = 2<<3 | 2
 )

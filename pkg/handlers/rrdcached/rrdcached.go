@@ -103,7 +103,7 @@ func fault(field, format string, args ...any) error {
 func parseAddr(text string) (network, addr string, err error) {
 	if socket := strings.TrimPrefix(text, "unix:"); socket != text || strings.HasPrefix(text, "/") {
 		if !path.IsAbs(socket) {
-			return "", "", fmt.Errorf("%.64q, want an absolute path after unix:", text)
+			return "", "", fmt.Errorf("%.64q, want unix: and an absolute path", text)
 		}
 		return "unix", socket, nil
 	}
