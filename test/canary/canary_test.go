@@ -41,6 +41,7 @@ func TestSecretsStaySecret(t *testing.T) {
 			f.request("id", "typed2", "command", "snmp", "every", "1m", "params.host", "127.0.0.1", "params.community", canary("typed"), "params.interfaces", "1")
 			f.request("id", "typed3", "command", "http", "every", "1m", "params.url", "http://127.0.0.1/", "params.bearer.secret", canary("typed")+"!")
 			f.waitFor(w)
+			f.waitForHandlers()
 			f.look("the log of the scheduler", f.logs["scheduler"].String())
 			f.look("the log of the worker", f.logs["worker"].String())
 			f.pages()
@@ -54,8 +55,13 @@ func TestSecretsStaySecret(t *testing.T) {
 					t.Errorf("no target was told the secret %s: this test shows nothing about it", name)
 				}
 			}
-			if got := found(w.strange.String()); got != nil {
-				t.Errorf("a target that is in no list was told the secrets %v:\n%.2000q", got, w.strange.String())
+			for _, name := range []string{"hook", "tree", "alert"} {
+				if !slices.Contains(found(f.heard.String()), name) {
+					t.Errorf("no handler sent the secret %s: this test shows nothing about it", name)
+				}
+			}
+			if strange := w.strange.String() + f.strange.String(); found(strange) != nil {
+				t.Errorf("a target that is in no list was told the secrets %v:\n%.2000q", found(strange), strange)
 			}
 		})
 	}
@@ -68,11 +74,13 @@ type fleet struct {
 	client *redis.Client
 	env    []string
 	logs   map[string]*listener
+	// heard is what handlers told who may hear it, strange what they told others.
+	heard, strange *listener
 }
 
 func newFleet(t *testing.T, format string) *fleet {
 	t.Helper()
-	f := &fleet{T: t, server: redistest.Start(t), logs: map[string]*listener{}}
+	f := &fleet{T: t, server: redistest.Start(t), logs: map[string]*listener{}, heard: &listener{}, strange: &listener{}}
 	if err := f.server.Client(t).ConfigSet(t.Context(), "requirepass", canary("redis")).Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +94,7 @@ func newFleet(t *testing.T, format string) *fleet {
 		"REDPOLL_REDIS="+f.server.URL(), "REDPOLL_REDIS_PASSWORD_FILE="+password, "REDPOLL_LISTEN=127.0.0.1:0",
 		"REDPOLL_LOG_LEVEL=debug", "REDPOLL_LOG_FORMAT="+format, "REDPOLL_SECRETS="+secretsDir(t))
 	f.start("scheduler")
-	f.start("worker", "-handlers", writeFile(t, "handlers.yaml", "- {name: all, type: log, default: true}\n"))
+	f.start("worker", "-handlers", writeFile(t, "handlers.yaml", handlers(t, f.heard, f.strange)))
 	return f
 }
 

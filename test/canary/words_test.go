@@ -10,7 +10,7 @@ import (
 )
 
 // secrets are the names of the worker's secrets; the value of each is a canary.
-var secrets = []string{"web", "community", "auth", "priv", "sql", "redis", "typed"}
+var secrets = []string{"web", "community", "auth", "priv", "sql", "hook", "sign", "tree", "alert", "redis", "typed"}
 
 // canary is the value of a secret, a word that nobody says by chance.
 func canary(name string) string { return "cnry-" + name + "-7d1b9f" }
@@ -28,7 +28,7 @@ func secretsDir(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	for _, name := range secrets[:5] {
+	for _, name := range secrets[:len(secrets)-2] {
 		write(name, canary(name)+"\n")
 	}
 	write(".targets", targetsList)
