@@ -16,7 +16,9 @@ func handlers(t *testing.T, heard, strange *listener) string {
 	t.Helper()
 	refuser := echo(t, heard)
 	stranger, _ := stranger(t, strange)
-	entry := func(format string, args ...any) string { return "- {" + fmt.Sprintf(format, args...) + ", default: true}\n" }
+	entry := func(format string, args ...any) string {
+		return "- {" + fmt.Sprintf(format, args...) + ", default: true}\n"
+	}
 	const keys = "url_end: {secret: hook}, sign: {secret: sign}, headers: {X-Token: {secret: tree}}"
 	return "- {name: all, type: log, default: true}\n" +
 		entry("name: hook, type: webhook, delivery: inline, url: %q, bearer: {secret: alert}, %s", refuser+"/400/", keys) +

@@ -38,7 +38,7 @@ func (v vault) Lookup(name, target string) (string, error) {
 	return value, nil
 }
 
-var lent = tools.Tools{Secrets: vault{"key": canary, "line": "a\nb", "end": "T0/B0?x=s3cret-end", "other": "@evil.example/"}}
+var lent = tools.Tools{Secrets: vault{"key": canary, "line": "a\nb", "end": "T0/B0?x=s3cret-end"}}
 
 // client makes a client of the settings, a JSON object.
 func client(t *testing.T, settings string) *Client {
@@ -224,7 +224,7 @@ func TestSecretsStay(t *testing.T) {
 		{"end's host", `{}`, "end", elsewhere, "may not be sent to localhost"},
 		{"missing", `{"headers":{"A":{"secret":"none"}}}`, "", u, "no such secret"},
 		{"line", `{"headers":{"A":{"secret":"line"}}}`, "", u, "secret line: has control characters"},
-		{"end moves the host", `{}`, "other", parse(t, strings.TrimSuffix(u.String(), "/api")), "secret other: cannot be the end of the URL"},
+		{"end with a line break", `{}`, "line", u, "secret line: cannot be the end of the URL"},
 	} {
 		_, err := client(t, tt.settings).Do(t.Context(), Request{URL: tt.url, End: check.Secret{Name: tt.end}})
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
@@ -276,10 +276,10 @@ func TestBounds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	gone := parse(t, "http://"+l.Addr().String()+"/?token=hidden")
+	gone := parse(t, "http://"+l.Addr().String()+"?token=hidden").JoinPath("api")
 	l.Close()
 	_, err = c.Do(t.Context(), Request{URL: gone})
-	if err == nil || errors.As(err, new(*check.PermanentError)) || strings.Contains(err.Error(), "hidden") {
+	if err == nil || !strings.HasPrefix(err.Error(), "POST http://"+l.Addr().String()+"/api: ") || errors.As(err, new(*check.PermanentError)) || strings.Contains(err.Error(), "hidden") {
 		t.Errorf("a server that is away: %v, want an error that may pass and has no query", err)
 	}
 }

@@ -25,6 +25,10 @@ func TestURLs(t *testing.T) {
 			t.Errorf("ParseURL(%q) = %v, %v, want an error that names url and no password", bad, u, err)
 		}
 	}
+	// An end cannot become a part of the host.
+	if u, err := appendURL(parse(t, "http://host:1"), "@evil.example/"); err != nil || u.Host != "host:1" || u.User != nil {
+		t.Errorf("appendURL = %v, %v", u, err)
+	}
 	if u := parse(t, "HTTPS://[::1]:9093/a?b=c#d"); u.String() != "https://[::1]:9093/a?b=c" {
 		t.Errorf("ParseURL = %s", u)
 	}

@@ -38,6 +38,9 @@ func ParseURL(field, text string) (*url.URL, error) {
 		}
 	}
 	u.Fragment, u.RawFragment = "", ""
+	if u.Path == "" {
+		u.Path = "/"
+	}
 	return u, nil
 }
 
