@@ -213,7 +213,11 @@ func TestClose(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				g := &target{answer: tt.answer}
 				ends := 0
-				b := New(Config{Send: g.send, End: func() { ends++ }, Values: 100, Bytes: 100, Batch: 3, Flush: time.Hour})
+				var lines bytes.Buffer
+				b := New(Config{
+					Send: g.send, End: func() { ends++ }, Values: 100, Bytes: 100, Batch: 3, Flush: time.Hour,
+					Log: slog.New(slog.NewTextHandler(&lines, nil)),
+				})
 				b.Add([]byte("a"), 2)
 				b.Add([]byte("b"), 3)
 				begin := time.Now()
@@ -225,8 +229,8 @@ func TestClose(t *testing.T) {
 				if took := time.Since(begin); took != tt.took || s != tt.want {
 					t.Errorf("Close took %v, Stats = %+v, want %v and %+v", took, s, tt.took, tt.want)
 				}
-				if ends != 1 {
-					t.Errorf("End was called %d times", ends)
+				if told := strings.Contains(lines.String(), `"output given up at the stop" values=5`); ends != 1 || told != (tt.want.Failed > 0) {
+					t.Errorf("End was called %d times, log:\n%s", ends, lines.String())
 				}
 				if n := len(g.seen()); n < tt.calls || n > tt.calls+1 {
 					t.Errorf("%d calls, want about %d", n, tt.calls)

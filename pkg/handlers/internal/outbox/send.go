@@ -26,6 +26,7 @@ func (b *Box) run(ctx context.Context) {
 			b.sendPiles(ctx, b.waiting(), false)
 		case <-b.stop:
 			b.sendPiles(ctx, math.MaxInt, false)
+			b.told.end()
 			return
 		}
 	}
@@ -57,6 +58,7 @@ func (b *Box) deliver(ctx context.Context, batch Batch) {
 		b.told.trouble(batch.Values(), err)
 		if last || ctx.Err() != nil {
 			b.settle(batch, batch.Values())
+			b.told.left += batch.Values()
 			return
 		}
 		if done > 0 {
@@ -111,6 +113,7 @@ type teller struct {
 	log  *slog.Logger
 	bad  bool
 	next time.Time // when there may be another line
+	left int       // values that were given up when the Box was closed
 }
 
 const tellEvery = time.Minute
@@ -131,6 +134,13 @@ func (t *teller) settled(done, lost int, err error) {
 			t.log.Info("output gets through again")
 		}
 		t.bad = false
+	}
+}
+
+// end tells what was given up.
+func (t *teller) end() {
+	if t.left > 0 && t.log != nil {
+		t.log.Warn("output given up at the stop", "values", t.left)
 	}
 }
 
