@@ -32,7 +32,7 @@ var importRules = []importRule{
 	{"pkg/commands/internal/snmpclient", []string{"pkg/check", "pkg/commands/internal/tools"}, []string{"github.com/gosnmp/gosnmp"}},
 	{"pkg/commands/internal/icmp", nil, []string{"golang.org/x/sys/unix", "golang.org/x/net/..."}},
 	{"pkg/commands/internal/proc", nil, []string{"golang.org/x/sys/unix"}},
-	{"pkg/commands/internal/plugins", []string{"pkg/check", "pkg/commands/internal/proc"}, []string{"github.com/goccy/go-yaml"}},
+	{"pkg/commands/internal/plugins", []string{"internal/yamldepth", "pkg/check", "pkg/commands/internal/proc"}, []string{"github.com/goccy/go-yaml"}},
 	{"pkg/commands/internal/...", []string{"pkg/check", "pkg/commands/internal/..."}, nil},
 	{"pkg/commands/dns", []string{"pkg/check", "pkg/commands/internal/..."}, []string{"github.com/miekg/dns"}},
 	{"pkg/commands/http", []string{"pkg/check", "pkg/commands/internal/..."}, []string{"golang.org/x/net/idna"}},
@@ -50,11 +50,12 @@ var importRules = []importRule{
 	{"pkg/scheduler", []string{"pkg/check"}, []string{"golang.org/x/sync/..."}},
 	{"pkg/worker", []string{"pkg/check"}, []string{"golang.org/x/sync/..."}},
 
-	{"internal/daemon", []string{"pkg/check", "pkg/queue/redisqueue"}, []string{"github.com/prometheus/client_golang/...", "github.com/goccy/go-yaml/..."}},
+	{"internal/yamldepth", nil, nil},
+	{"internal/daemon", []string{"internal/yamldepth", "pkg/check", "pkg/queue/redisqueue"}, []string{"github.com/prometheus/client_golang/...", "github.com/goccy/go-yaml/..."}},
 	{"internal/otlp", []string{"pkg/check"}, nil},
 	{
 		"internal/cli",
-		[]string{"internal/daemon", "pkg/check", "pkg/queue/redisqueue", "pkg/commands", "pkg/commands/ping", "pkg/handlers", "pkg/scheduler", "pkg/worker"},
+		[]string{"internal/daemon", "internal/yamldepth", "pkg/check", "pkg/queue/redisqueue", "pkg/commands", "pkg/commands/ping", "pkg/handlers", "pkg/scheduler", "pkg/worker"},
 		[]string{
 			"github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/goccy/go-yaml/...", "golang.org/x/term",
 			"github.com/redis/go-redis/v9", "github.com/alicebob/miniredis/v2",

@@ -81,7 +81,9 @@ func Main(ctx context.Context, args []string, s Streams) int {
 	if errors.As(err, &ce) && ce.err == nil {
 		return code
 	}
-	fmt.Fprintf(s.Stderr, "redpoll: %s\n", strings.ReplaceAll(err.Error(), "\n", "\nredpoll: "))
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		fmt.Fprintf(s.Stderr, "redpoll: %s\n", clean(line))
+	}
 	if code == ExitUsage && !a.started {
 		fmt.Fprintln(s.Stderr, "See 'redpoll help'.")
 	}

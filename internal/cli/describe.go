@@ -130,7 +130,7 @@ func (a *app) printDescription(ctx context.Context, conn *connection, d *descrip
 	case formatJSON, formatYAML:
 		return a.printer().value(d)
 	case formatName:
-		_, err := fmt.Fprintln(a.Stdout, d.target())
+		_, err := fmt.Fprintln(a.Stdout, clean(d.target().String()))
 		return err
 	}
 	now, err := conn.Now(ctx)

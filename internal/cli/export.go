@@ -67,11 +67,11 @@ func (a *app) export(list []stored) error {
 		text := s.check.Text()
 		switch format {
 		case formatName:
-			fmt.Fprintln(w, target{s.lane.Zone, s.ID})
+			fmt.Fprintln(w, clean(target{s.lane.Zone, s.ID}.String()))
 		case formatJSONL:
-			fmt.Fprintf(w, "%s\n", text)
+			fmt.Fprintf(w, "%s\n", inert(text))
 		case formatJSON:
-			fmt.Fprintf(w, "%s\n%s", map[bool]string{true: "[", false: ","}[i == 0], text)
+			fmt.Fprintf(w, "%s\n%s", map[bool]string{true: "[", false: ","}[i == 0], inert(text))
 		default:
 			item, err := jsonToYAML([]byte("[" + string(text) + "]"))
 			if err != nil {

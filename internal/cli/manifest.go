@@ -143,7 +143,7 @@ func (a *app) tell(f fault, nth int) {
 		who = clean(f.id) + ": "
 	}
 	for line := range strings.Lines(f.text) {
-		fmt.Fprintf(a.Stderr, "%s:%d:%d: %s%s\n", f.row.file, f.at.line, f.at.col, who, clean(strings.TrimRight(line, "\n")))
+		fmt.Fprintf(a.Stderr, "%s:%d:%d: %s%s\n", clean(f.row.file), f.at.line, f.at.col, who, clean(strings.TrimRight(line, "\n")))
 	}
 	if nth < excerpts {
 		fmt.Fprint(a.Stderr, f.row.excerpt(f.at))

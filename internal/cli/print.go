@@ -70,7 +70,7 @@ func (p *printer) value(v any) error {
 	if err := enc.Encode(v); err != nil {
 		return err
 	}
-	text := buf.Bytes()
+	text := inert(buf.Bytes())
 	if p.format == formatYAML {
 		var err error
 		if text, err = jsonToYAML(text); err != nil {
@@ -83,9 +83,14 @@ func (p *printer) value(v any) error {
 
 // line writes one value as one line of JSON.
 func (p *printer) line(v any) error {
-	enc := json.NewEncoder(p.w)
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	_, err := p.w.Write(inert(buf.Bytes()))
+	return err
 }
 
 // table writes rows in aligned columns, two spaces apart.
@@ -148,6 +153,29 @@ func (p *printer) paint(cell string) string {
 	return cell
 }
 
+// draws tells whether a terminal would obey a character, or turn text around by
+// it.
+func draws(r rune) bool {
+	return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029'
+}
+
+// inert writes those characters of a JSON text that its encoder leaves as they
+// are as escapes: it means the same, and does nothing to a terminal.
+func inert(text []byte) []byte {
+	if !bytes.ContainsFunc(text, func(r rune) bool { return r != '\n' && draws(r) }) {
+		return text
+	}
+	out := make([]byte, 0, len(text)+64)
+	for _, r := range string(text) {
+		if r != '\n' && draws(r) {
+			out = fmt.Appendf(out, `\u%04x`, r)
+		} else {
+			out = utf8.AppendRune(out, r)
+		}
+	}
+	return out
+}
+
 // clean makes text from elsewhere safe to print in one line: control and
 // direction characters, with which a target could draw on the operator's
 // terminal, are replaced.
@@ -156,7 +184,7 @@ func clean(s string) string {
 		switch {
 		case r == '\n', r == '\t', r == '\r':
 			return ' '
-		case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r), r == '\u2028', r == '\u2029':
+		case draws(r):
 			return utf8.RuneError
 		}
 		return r

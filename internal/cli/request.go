@@ -89,7 +89,7 @@ func (a *app) printVerdict(v check.Verdict) {
 	case v.Verdict == check.VerdictUnchanged:
 		fmt.Fprintf(a.Stdout, "%s: unchanged\n", id)
 	default:
-		fmt.Fprintf(a.Stdout, "%s: %s\n", id, cmpOr(pastOps[v.Op], v.Op))
+		fmt.Fprintf(a.Stdout, "%s: %s\n", id, cmpOr(pastOps[v.Op], clean(v.Op)))
 	}
 	if v.Reason != "" {
 		fmt.Fprintf(a.Stderr, "%s: note: %s\n", id, clean(v.Reason))
@@ -155,7 +155,7 @@ func (a *app) dryRun(list []fields) error {
 // ends the verb.
 func (a *app) faultLines(what string, err error) error {
 	for line := range strings.Lines(err.Error()) {
-		fmt.Fprintf(a.Stderr, "%s: %s\n", what, clean(strings.TrimRight(line, "\n")))
+		fmt.Fprintf(a.Stderr, "%s: %s\n", clean(what), clean(strings.TrimRight(line, "\n")))
 	}
 	return errWrong
 }

@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"fmt"
 	"net"
 	"net/url"
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 var shellSafe = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
@@ -15,7 +17,29 @@ func shellQuote(arg string) string {
 	if shellSafe.MatchString(arg) {
 		return arg
 	}
+	odd := func(r rune) bool { return draws(r) && r != '\n' && r != '\t' }
+	if strings.ContainsFunc(arg, odd) || !utf8.ValidString(arg) {
+		return quoteBytes(arg)
+	}
 	return "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
+}
+
+// quoteBytes is for what would do something to the terminal that shows it: bash
+// and zsh know this form.
+func quoteBytes(arg string) string {
+	var b strings.Builder
+	for i := range len(arg) {
+		switch c := arg[i]; {
+		case c == '\'' || c == '\\':
+			b.WriteByte('\\')
+			b.WriteByte(c)
+		case c < ' ' || c >= 0x7f:
+			fmt.Fprintf(&b, `\x%02x`, c)
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return "$'" + b.String() + "'"
 }
 
 // redisCLI gives the shell line that sends args to the server of the options,

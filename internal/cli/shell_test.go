@@ -55,3 +55,15 @@ func TestRedisCLIOptions(t *testing.T) {
 		t.Errorf("redisCLI = %q, %q, want %q", line, note, want)
 	}
 }
+
+// What a terminal would obey is written as bytes; bash reads it as it was.
+func TestShellQuoteOddBytes(t *testing.T) {
+	t.Parallel()
+	for _, arg := range []string{"\x1b[2J", "it's \u009b", `a\` + "\x07", "\u202etxt", "\xff\xfe"} {
+		line := shellQuote(arg)
+		out, err := exec.Command("bash", "-c", "printf %s "+line).Output()
+		if err != nil || string(out) != arg || strings.ContainsFunc(line, draws) {
+			t.Errorf("bash reads shellQuote(%q) = %q as %q, %v", arg, line, out, err)
+		}
+	}
+}

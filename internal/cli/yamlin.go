@@ -13,6 +13,8 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
+
+	"github.com/redpoll/redpoll/internal/yamldepth"
 )
 
 // yamlError is a fault with its place in the chunk, both from 1.
@@ -47,6 +49,10 @@ func startOf(n ast.Node) *token.Token {
 
 // parseYAML reads a chunk into the nodes of the checks in it.
 func parseYAML(text []byte) ([]ast.Node, *anchors, error) {
+	var deep *yamldepth.Error
+	if errors.As(yamldepth.Check(text), &deep) {
+		return nil, nil, &yamlError{deep.Line, deep.Column, deep.Error()}
+	}
 	file, err := parser.ParseBytes(text, 0)
 	if err != nil {
 		var se *yaml.SyntaxError

@@ -14,6 +14,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 
+	"github.com/redpoll/redpoll/internal/yamldepth"
 	"github.com/redpoll/redpoll/pkg/check"
 )
 
@@ -66,6 +67,9 @@ func LoadHandlers(path string, types check.Handlers) ([]HandlerEntry, error) {
 // ParseHandlers is LoadHandlers for a text; file is its name in errors.
 func ParseHandlers(file string, text []byte, types check.Handlers) ([]HandlerEntry, error) {
 	r := &handlersReader{file: file, types: types, names: map[string]bool{}}
+	if err := tooLarge(file, text); err != nil {
+		return nil, &HandlersError{[]string{err.Error()}}
+	}
 	tree, err := parser.ParseBytes(text, 0)
 	if err != nil {
 		r.syntax(err)
@@ -83,6 +87,21 @@ func ParseHandlers(file string, text []byte, types check.Handlers) ([]HandlerEnt
 		}
 	}
 	return nil, &HandlersError{r.faults}
+}
+
+// maxHandlersFile bounds a handlers.yaml, bytes.
+const maxHandlersFile = 1 << 20
+
+// tooLarge refuses what would take the parser minutes.
+func tooLarge(file string, text []byte) error {
+	if len(text) > maxHandlersFile {
+		return fmt.Errorf("%s: %d bytes, want at most %d", file, len(text), maxHandlersFile)
+	}
+	var deep *yamldepth.Error
+	if errors.As(yamldepth.Check(text), &deep) {
+		return fmt.Errorf("%s:%d:%d: %w", file, deep.Line, deep.Column, deep)
+	}
+	return nil
 }
 
 type handlersReader struct {

@@ -146,6 +146,19 @@ func TestParseHandlersClosesOnError(t *testing.T) {
 	}
 }
 
+// What would take the parser minutes is refused at its place.
+func TestHandlersTooLarge(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"- {name: a, type: log, x: " + strings.Repeat("[", 100_000) + "}": "h.yaml:1:", strings.Repeat("#", 2<<20): "want at most",
+	} {
+		_, err := ParseHandlers("h.yaml", []byte(text), nil)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("ParseHandlers() of %d bytes = %v, want %q in it", len(text), err, want)
+		}
+	}
+}
+
 func FuzzParseHandlers(f *testing.F) {
 	f.Add("- {name: a, type: sink, addr: x}")
 	f.Add("- name: a\n  type: sink\n  <<: *x\n")

@@ -16,6 +16,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"github.com/redpoll/redpoll/internal/yamldepth"
 	"github.com/redpoll/redpoll/pkg/check"
 	"github.com/redpoll/redpoll/pkg/commands/internal/proc"
 )
@@ -70,6 +71,10 @@ func Open(path string) (*Plugins, error) {
 	text, err := readFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("plugins: %w", err)
+	}
+	var deep *yamldepth.Error
+	if errors.As(yamldepth.Check(text), &deep) {
+		return nil, fmt.Errorf("plugins: %s:%d:%d: %w", path, deep.Line, deep.Column, deep)
 	}
 	var f file
 	if err := yaml.UnmarshalWithOptions(text, &f, yaml.Strict()); err != nil && !errors.Is(err, io.EOF) {
