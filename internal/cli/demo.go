@@ -105,7 +105,7 @@ Add a check of your own from another terminal:
   redis-cli -p %[1]s -e XADD %[2]s '*' id mine command http every 5s params.url %[3]s
   %[4]s add mine http --every 5s url=%[3]s --redis %[5]s%[6]s
 and look around:
-  %[4]s get --redis %[5]s%[6]s          (describe, results -f, incidents, due, workers, ...)
+  %[4]s get --redis %[5]s%[6]s          (top, describe, results -f, trace, incidents, workers, ...)
 More workers share the work:
   %[8]s -redis %[5]s
 
