@@ -28,13 +28,22 @@ type message struct {
 	*content
 }
 
+// told is the reference of what was made: an integration tells no id.
+const told = "hook"
+
 func (h *hook) open(ctx context.Context, d *check.Delivery) (string, error) {
 	c := h.texts.content(d)
-	return "", h.tell(ctx, message{"create", d.Event.Incident.ID, &c})
+	return told, h.tell(ctx, message{"create", d.Event.Incident.ID, &c})
 }
 
-// update has nothing to tell: an integration changes no alert.
-func (h *hook) update(context.Context, *check.Delivery) (string, error) { return "", nil }
+// update makes the alert if nobody has: a filter let the incident through only
+// now. Otherwise there is nothing to tell: an integration changes no alert.
+func (h *hook) update(ctx context.Context, d *check.Delivery) (string, error) {
+	if d.Ref != "" {
+		return d.Ref, nil
+	}
+	return h.open(ctx, d)
+}
 
 func (h *hook) ack(ctx context.Context, d *check.Delivery) error {
 	return h.tell(ctx, message{Type: "acknowledge", ID: d.Event.Incident.ID})
