@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -28,6 +29,12 @@ func handlers(t *testing.T, heard, strange *listener) string {
 		entry("name: pager, type: alertmanager, url: %q, bearer: {secret: alert}", refuser+"/400") +
 		entry("name: tree, type: pagertree, url: %q, api_key: {secret: tree}, teams: [a]", refuser+"/400") +
 		entry("name: tree-hook, type: pagertree, url: %q, integration: {secret: hook}, token: {secret: tree}", refuser+"/400") +
+		entry("name: series, type: remote_write, url: %q, bearer: {secret: alert}, headers: {X-Token: {secret: tree}}", refuser+"/400/") +
+		entry("name: series-later, type: remote_write, url: %q, user: me, password: {secret: alert}", refuser+"/503/") +
+		entry("name: points, type: influx, url: %q, org: o, bucket: b, token: {secret: alert}", refuser+"/400/") +
+		entry("name: points-junk, type: influx, url: %q, db: d, user: me, password: {secret: alert}", refuser+"/junk/") +
+		entry("name: strange-series, type: remote_write, url: 'http://127.0.0.2:%d/', bearer: {secret: alert}", stranger) +
+		entry("name: strange-points, type: influx, url: 'http://127.0.0.2:%d/', org: o, bucket: b, token: {secret: alert}", stranger) +
 		entry("name: strange, type: webhook, delivery: inline, url: 'http://127.0.0.2:%d/', bearer: {secret: alert}, %s", stranger, keys) +
 		entry("name: strange-pager, type: alertmanager, url: 'http://127.0.0.2:%d/', bearer: {secret: alert}", stranger) +
 		entry("name: strange-tree, type: pagertree, url: 'http://127.0.0.2:%d/', api_key: {secret: tree}, teams: [a]", stranger)
@@ -42,6 +49,11 @@ func (f *fleet) waitForHandlers() {
 		for _, name := range []string{"hook", "hook-later", "hook-junk", "hook-away", "pager", "tree", "tree-hook", "strange", "strange-pager", "strange-tree"} {
 			if !strings.Contains(log, "handler="+name+" ") && !strings.Contains(log, `"handler":"`+name+`"`) {
 				return fmt.Errorf("nothing in the log about the handler %s", name)
+			}
+		}
+		for _, target := range []string{"/400/", "/503/", "/400/api/v2/write", "/junk/write", `127\.0\.0\.2:\d+/`, `127\.0\.0\.2:\d+/api/v2/write`} {
+			if !regexp.MustCompile(`output .* ?"?target"?[=:]"?http://[^ "]*` + target + `[ "]`).MatchString(log) {
+				return fmt.Errorf("nothing in the log about the output to %s", target)
 			}
 		}
 		letters, err := f.client.XRange(f.Context(), "redpoll:{default:0}:dead", "-", "+").Result()
