@@ -156,7 +156,11 @@ func (d *deliverer) take(p phases, lane check.Lane, held map[*handler]*feed, for
 		return
 	}
 	d.w.away.passed("look who delivers")
+	cutOff := d.w.uplinks[lane.Zone].isDown()
 	for i, h := range d.handlers {
+		if cutOff && d.fleet.Load().after(lane, h.Name) != "" {
+			continue // this worker's network is down, there are others
+		}
 		if held[h] != nil || !force && owners[i] != "" && owners[i] != d.w.cfg.Name+"/" {
 			continue
 		}

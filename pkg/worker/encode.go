@@ -22,16 +22,29 @@ const maxBuffer = 64 << 10
 
 // encode gives the JSON of next and of ev. When ev was not mutated, the text of
 // the event is that of the last record with more behind it, and one is enough:
-// event is empty then.
+// event is empty then. A mutated one leaves to the last record what was measured,
+// and the check as the handlers of the stream know it: its labels.
 func encode(next *check.Last, ev *check.Event, s *spec, mutated bool) (last, event string) {
 	buf := buffers.Get().(*[]byte)
 	b := (*buf)[:0]
 	if mutated {
-		last = string(append(appendLast(b, next), '}'))
+		of, _ := json.Marshal(ev.Check) // its meta came from JSON
+		last = string(appendTail(appendLast(b, next), ev, of))
 		event = string(appendJSON(b, ev))
 		return last, event // seldom: the buffer is not kept
 	}
-	b = appendLast(b, next)
+	b = appendTail(appendLast(b, next), ev, s.eventJSON)
+	last = string(b)
+	if cap(b) <= maxBuffer {
+		*buf = b
+		buffers.Put(buf)
+	}
+	return last, ""
+}
+
+// appendTail appends what an event has behind a last record, with its closing
+// brace.
+func appendTail(b []byte, ev *check.Event, checkJSON []byte) []byte {
 	b = append(append(append(b, `,"previous":"`...), ev.Previous.String()...), '"')
 	if ev.Soft {
 		b = append(b, `,"soft":true`...)
@@ -42,13 +55,7 @@ func encode(next *check.Last, ev *check.Event, s *spec, mutated bool) (last, eve
 	if ev.Trace != nil {
 		b = appendTrace(b, ev.Trace)
 	}
-	b = append(append(append(b, `,"check":`...), s.eventJSON...), '}')
-	last = string(b)
-	if cap(b) <= maxBuffer {
-		*buf = b
-		buffers.Put(buf)
-	}
-	return last, ""
+	return append(append(append(b, `,"check":`...), checkJSON...), '}')
 }
 
 // appendLast appends a last record without its closing brace.

@@ -136,7 +136,7 @@ func (f *feed) openOf(ctx context.Context, checks []string, byCheck map[string][
 			continue
 		}
 		_, name, _, _ := check.ParseIncidentID(a.ID) // it could be read above
-		ev := openEvent(f.hold.Lane, stored[at[name]], inc)
+		ev := openEvent(f.hold.Lane, name, stored[at[name]], inc)
 		switch {
 		case ev == nil:
 			skipped++
@@ -150,7 +150,11 @@ func (f *feed) openOf(ctx context.Context, checks []string, byCheck map[string][
 
 // openEvent makes the event of an open incident: the check's latest result. Nil
 // when the check has another open incident by now, or none, or is not known.
-func openEvent(lane check.Lane, st check.Stored, inc *check.Incident) *check.Event {
+func openEvent(lane check.Lane, name string, st check.Stored, inc *check.Incident) *check.Event {
+	if worker, ok := check.WorkerOf(name); ok {
+		ev := check.WorkerEvent(lane.Zone, worker, inc, check.ChangeNone)
+		return &ev
+	}
 	ev := &check.Event{}
 	if st.Last != "" && json.Unmarshal([]byte(st.Last), ev) == nil {
 		if ev.Incident == nil || ev.Incident.ID != inc.ID || ev.Incident.Resolved != 0 {

@@ -5,6 +5,7 @@ import (
 	"hash/fnv"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/redpoll/redpoll/pkg/check"
@@ -94,15 +95,11 @@ func spread(lanes []check.Lane, workers []check.Heartbeat) map[share]string {
 		zones[l.Zone] = append(zones[l.Zone], l)
 	}
 	for zone, lanes := range zones {
-		can := map[string][]string{} // handler -> workers
+		can := candidates(zone, workers)
 		able := map[string]bool{}
-		for _, w := range workers {
-			if !slices.Contains(w.Zones, zone) {
-				continue
-			}
-			for _, h := range w.Delivers {
-				can[h] = append(can[h], w.Name)
-				able[w.Name] = true
+		for _, names := range can {
+			for _, name := range names {
+				able[name] = true
 			}
 		}
 		if len(able) == 0 {
@@ -120,6 +117,30 @@ func spread(lanes []check.Lane, workers []check.Heartbeat) map[share]string {
 		}
 	}
 	return out
+}
+
+// candidates gives the workers of a zone that have each handler. One whose own
+// network is down there counts only where there is no other.
+func candidates(zone string, workers []check.Heartbeat) map[string][]string {
+	can, cutOff := map[string][]string{}, map[string][]string{}
+	for _, w := range workers {
+		if !slices.Contains(w.Zones, zone) {
+			continue
+		}
+		to := can
+		if slices.ContainsFunc(w.Incidents, func(id string) bool { return strings.HasPrefix(id, zone+"/") }) {
+			to = cutOff
+		}
+		for _, h := range w.Delivers {
+			to[h] = append(to[h], w.Name)
+		}
+	}
+	for h, names := range cutOff {
+		if can[h] == nil {
+			can[h] = names
+		}
+	}
+	return can
 }
 
 // choose takes the worker with the highest hash that has less than its part,
