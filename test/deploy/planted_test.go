@@ -64,6 +64,7 @@ var faults = []planted{
 	{"settings", prod, "127.0.0.0/8,", "", "does not deny 127.0.0.0/8"},
 	{"settings", prod, "rediss://", "redis://", "want TLS"},
 	{"settings", base, "fieldPath: metadata.name", "fieldPath: spec.nodeName", "not the name of the pod"},
+	{"users", prod, "name: REDPOLL_REDIS_USER\n          value: worker", "name: REDPOLL_REDIS_USER\n          value: scheduler", "no such worker"},
 	{"files", base, "/etc/redpoll/handlers.yaml", "/etc/redpoll/handler.yaml", "no volume holds"},
 	{"files", prod, "path: ca.crt", "path: ca.pem", "no volume holds"},
 	{"files", base, "value: /run/secrets/redpoll/checks", "value: /run/secrets/redpoll", "nothing is mounted"},

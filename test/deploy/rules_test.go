@@ -35,6 +35,7 @@ func rules(t *testing.T) []rule {
 		{"probes", probed(known)},
 		{"drain", drained(known)},
 		{"settings", configured(known)},
+		{"users", enrolled(read(t, "deploy/redis/users.acl"))},
 		{"files", filed},
 		{"references", referenced},
 		{"passwords", passwordless},

@@ -136,6 +136,18 @@ func configuredWorker(f *fleet, p pod, vars map[string]string, fault reporter) {
 	}
 }
 
+// enrolled: a daemon's user of Redis is the one that deploy/redis has for it.
+func enrolled(acl string) func(*fleet, reporter) {
+	return func(f *fleet, fault reporter) {
+		for _, p := range f.daemons() {
+			user, ok := variables(f, p.template.Spec.Containers[0])["REDPOLL_REDIS_USER"]
+			if ok && (user != p.daemon || !strings.Contains(acl, "\nuser "+user+" ")) {
+				fault("%s is %s to Redis, deploy/redis/users.acl has no such %s", p.owner, user, p.daemon)
+			}
+		}
+	}
+}
+
 // filed: every file that a setting names is in a volume, under that name.
 func filed(f *fleet, fault reporter) {
 	for _, p := range f.pods() {
