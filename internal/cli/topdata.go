@@ -147,7 +147,7 @@ func (l *laneGlance) takeRate(fresh []redisqueue.ResultEntry, since, now int64, 
 	if since == 0 || full {
 		since = fresh[len(fresh)-1].Committed()
 	}
-	l.rate = float64(len(fresh)) / max(float64(now-since)/1000, 0.001)
+	l.rate = float64(len(fresh)) / max(float64(now-since)/1000, 0.1) // the clock may have been set back
 }
 
 // takeIncidents notes a page of incidents. Those that no page of a whole round

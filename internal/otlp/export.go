@@ -32,7 +32,7 @@ const (
 	// is left at the end.
 	callTimeout = 10 * time.Second
 	keepTrying  = time.Minute
-	endTime     = 2 * time.Second
+	endTime     = time.Second
 	maxAnswer   = 64 << 10
 )
 
