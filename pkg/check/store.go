@@ -63,6 +63,9 @@ type Heartbeat struct {
 type IntakeEntry struct {
 	EntryID string
 	Fields  map[string]string
+	// Size is how many bytes an entry has that is too long to be read; Fields
+	// is nil then.
+	Size int
 }
 
 // The verdicts on requests.

@@ -107,6 +107,10 @@ func (b *batch) judge(ctx context.Context, e check.IntakeEntry) (r *request, err
 			err = nil
 		}
 	}()
+	if e.Size > 0 {
+		r.reject(fmt.Sprintf("%d bytes: a request has at most %d; it was not read", e.Size, 2*check.MaxSpec))
+		return r, nil
+	}
 	if e.Fields == nil {
 		r.reject("the entry was deleted before it was applied")
 		return r, nil

@@ -21,13 +21,10 @@ const (
 	// pendingRetry is how often requests are tried again that could not be
 	// applied, since their lane did not answer.
 	pendingRetry = time.Second
-	// maxIntakeBytes is what one read of the intake should stay below.
-	maxIntakeBytes = 4 << 20
 )
 
 // intakeState is what the intake loop knows between two reads.
 type intakeState struct {
-	count int           // entries to read at once
 	block time.Duration // how long to wait for new ones
 	dirty bool          // there may be pending entries
 	tried time.Time     // when they were tried last
@@ -36,7 +33,7 @@ type intakeState struct {
 // takeIn applies the intake while this scheduler holds its lock.
 func (s *Scheduler) takeIn(ctx, work context.Context) {
 	t := s.trouble("intake")
-	st := intakeState{count: s.cfg.Batch, block: intakeBlock}
+	st := intakeState{block: intakeBlock}
 	defer s.unlockIntake(work)
 	for ctx.Err() == nil {
 		mine, err := s.lockIntake(work)
@@ -103,17 +100,16 @@ func (s *Scheduler) holdsLock() bool { return time.Now().UnixNano() < s.held.Loa
 func (s *Scheduler) takeInOnce(ctx, work context.Context, st *intakeState) error {
 	if st.dirty && time.Since(st.tried) >= pendingRetry {
 		st.tried = time.Now()
-		left, err := s.takePending(ctx, work, st.count)
+		left, err := s.takePending(ctx, work)
 		if err != nil {
 			return err
 		}
 		st.dirty = left
 	}
-	entries, err := s.q.IntakeNew(work, st.count, st.block)
+	entries, err := s.q.IntakeNew(work, s.cfg.Batch, st.block)
 	if err != nil {
 		return err
 	}
-	st.count = nextCount(entries, s.cfg.Batch)
 	left, err := s.apply(work, entries, false)
 	st.dirty = st.dirty || left
 	return err
@@ -121,10 +117,10 @@ func (s *Scheduler) takeInOnce(ctx, work context.Context, st *intakeState) error
 
 // takePending applies every entry that was delivered and not done: to this
 // scheduler or, as they share a consumer, to one that died.
-func (s *Scheduler) takePending(ctx, work context.Context, count int) (left bool, err error) {
+func (s *Scheduler) takePending(ctx, work context.Context) (left bool, err error) {
 	after := "0-0"
 	for ctx.Err() == nil {
-		entries, err := s.q.IntakePending(work, after, count)
+		entries, err := s.q.IntakePending(work, after, s.cfg.Batch)
 		if err != nil {
 			return true, err
 		}
@@ -139,21 +135,6 @@ func (s *Scheduler) takePending(ctx, work context.Context, count int) (left bool
 		left = left || some
 	}
 	return true, nil
-}
-
-// nextCount is how many entries to read next, so that giant ones do not fill
-// the memory.
-func nextCount(entries []check.IntakeEntry, most int) int {
-	size := 0
-	for _, e := range entries {
-		for k, v := range e.Fields {
-			size += len(k) + len(v)
-		}
-	}
-	if size <= maxIntakeBytes {
-		return most
-	}
-	return max(1, len(entries)*maxIntakeBytes/size)
 }
 
 // conclude logs verdicts and takes their requests out of the intake.

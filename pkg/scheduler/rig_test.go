@@ -56,7 +56,7 @@ func newRig(t *testing.T, c *redis.Client) *rig {
 	return r
 }
 
-func newState() intakeState { return intakeState{count: 200, block: time.Millisecond, dirty: true} }
+func newState() intakeState { return intakeState{block: time.Millisecond, dirty: true} }
 
 func (r *rig) scheduler(q Queue) *Scheduler {
 	return New(q, Config{Commands: testCommands(), Hooks: Hooks{

@@ -109,6 +109,8 @@ func TestScriptsOnACluster(t *testing.T) {
 	r.must(r.LeaveLane(ctx, lane, "w"))
 	_, err = r.IntakeLock(ctx, "me")
 	r.must(err)
+	_, err = r.IntakePending(ctx, "0-0", 1)
+	r.must(err)
 	r.must(r.IntakeDone(ctx, []check.Verdict{{ID: "a", Zone: "default", Op: "set", Verdict: check.VerdictAccepted}}))
 	r.must(r.RestoreZone(ctx, "fra", check.Zone{Version: 1, Partitions: 4}))
 	r.deliverOnce()

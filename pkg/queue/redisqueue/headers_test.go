@@ -245,7 +245,10 @@ func wantSameKeys(t *testing.T, script string, keys []*ast.CallExpr) {
 	var names, lanes []string
 	for _, k := range keys {
 		name := strings.ToLower(strings.TrimPrefix(methodName(k), "Key"))
-		names = append(names, strings.TrimPrefix(name, "intake"))
+		if name != "intake" {
+			name = strings.TrimPrefix(name, "intake")
+		}
+		names = append(names, name)
 		if len(k.Args) > 0 {
 			lanes = append(lanes, exprText(k.Args[0]))
 		}

@@ -32,15 +32,56 @@ func (q *Queue) IntakeUnlock(ctx context.Context, owner string) error {
 	return q.run(ctx, lockScript, "unlock", []string{q.KeyIntakeLock()}, owner, 0).Err()
 }
 
+const (
+	// maxRequest is from how many bytes on a request is not even read: twice
+	// what any that is accepted can have.
+	maxRequest = 4 * check.MaxSpec
+	// maxRequests bounds what one read of the intake takes, bytes.
+	maxRequests = 4 << 20
+)
+
+var measureScript = script("measure")
+
 // IntakePending reads requests after the entry id after that a scheduler has
-// read and not finished; "0-0" is before all of them.
+// read and not finished; "0-0" is before all of them. One that is too long to
+// be read comes alone, with its size.
 func (q *Queue) IntakePending(ctx context.Context, after string, count int) ([]check.IntakeEntry, error) {
-	return q.intakeFrom(ctx, after, count, 0)
+	n, giant, err := q.measure(ctx, after, count)
+	if err != nil || giant != nil {
+		return giant, err
+	}
+	if n == 0 {
+		n = count // what is pending there has no text any more
+	}
+	return q.intakeFrom(ctx, after, n, 0)
 }
 
-// IntakeNew reads requests that no scheduler has read, waiting up to block.
+// IntakeNew reads requests that no scheduler has read, waiting up to block. One
+// that is too long to be read comes alone, with its size, as long as it was
+// there before the wait.
 func (q *Queue) IntakeNew(ctx context.Context, count int, block time.Duration) ([]check.IntakeEntry, error) {
-	return q.intakeFrom(ctx, ">", count, block)
+	n, giant, err := q.measure(ctx, "", count)
+	if err != nil || giant != nil {
+		return giant, err
+	}
+	if n == 0 {
+		return q.intakeFrom(ctx, ">", 1, block)
+	}
+	return q.intakeFrom(ctx, ">", n, 0)
+}
+
+// measure tells how many requests may be read, or gives the first when it is
+// too long.
+func (q *Queue) measure(ctx context.Context, after string, count int) (n int, giant []check.IntakeEntry, err error) {
+	keys := []string{q.KeyIntake()}
+	reply, err := q.words(ctx, measureScript, "measure", keys, GroupSchedulers, after, count, maxRequest, maxRequests)
+	if err != nil {
+		return 0, nil, err
+	}
+	if id := toText(reply[1]); id != "" {
+		return 0, []check.IntakeEntry{{EntryID: id, Size: int(toInt(reply[2]))}}, nil
+	}
+	return int(toInt(reply[0])), nil, nil
 }
 
 func (q *Queue) intakeFrom(ctx context.Context, from string, count int, block time.Duration) ([]check.IntakeEntry, error) {

@@ -30,6 +30,7 @@ var scriptRoles = map[string]string{
 	"lease":    "worker",
 	"lock":     "scheduler",
 	"log":      "scheduler",
+	"measure":  "scheduler",
 	"orphan":   "scheduler operator",
 	"plant":    "scheduler",
 	"raise":    "scheduler worker",
