@@ -173,10 +173,7 @@ func (a *api) settle(ctx context.Context, id string, reply post.Reply, err error
 	if !errors.As(err, new(*check.PermanentError)) {
 		return false, err
 	}
-	switch reply.Status {
-	case http.StatusUnauthorized, http.StatusForbidden:
-		return false, err
-	case http.StatusNotFound:
+	if reply.Status == http.StatusNotFound {
 		return true, nil
 	}
 	now, fail := a.do(ctx, http.MethodGet, under(a.alerts, id), nil)

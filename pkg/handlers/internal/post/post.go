@@ -106,6 +106,7 @@ type Request struct {
 //
 //   - 408, 425, 429 and 5xx may pass, and so may a redirect, which is never
 //     followed; with a Retry-After the error is a *check.RetryAfterError.
+//   - 401, 403 and 407 may pass: keys end, and are replaced.
 //   - Other 4xx are a *check.PermanentError.
 //   - Everything else, a connection that fails for one, may pass.
 //

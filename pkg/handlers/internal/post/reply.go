@@ -57,6 +57,8 @@ func (r *Reply) judge(name string, now time.Time) error {
 			return check.RetryAfter(err, after)
 		}
 		return err
+	case s == http.StatusUnauthorized, s == http.StatusForbidden, s == http.StatusProxyAuthRequired:
+		return err // a key that ended: somebody will put a new one in its place
 	case s/100 == 4:
 		return check.Permanent(err)
 	}
