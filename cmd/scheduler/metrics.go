@@ -14,6 +14,7 @@ import (
 type metrics struct {
 	dispatched prometheus.Counter
 	strays     prometheus.Counter
+	moved      prometheus.Counter
 	requests   *prometheus.CounterVec
 	repairs    *prometheus.CounterVec
 	failures   *prometheus.CounterVec
@@ -35,6 +36,9 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		strays: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "redpoll_strays_total", Help: "Ids that were due and have no spec: written by hand, or left behind. They are taken out.",
 		}),
+		moved: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "redpoll_moved_checks_total", Help: "Checks that this scheduler brought to another lane, since partitions were changed or they moved to another zone.",
+		}),
 		requests: counter("redpoll_requests_total", "Verdicts on requests, and on specs that were written by hand: accepted, rejected, unchanged.", "verdict"),
 		repairs:  counter("redpoll_repairs_total", "What repair found wrong and mended, by kind. Rises only after keys were lost or changed by hand.", "kind"),
 		failures: counter("redpoll_loop_failures_total", "Failures of the scheduler's loops, by loop; each is tried again. Rises while Redis is away.", "loop"),
@@ -51,7 +55,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	for _, loop := range scheduler.Loops() {
 		m.failures.WithLabelValues(loop)
 	}
-	reg.MustRegister(m.dispatched, m.strays, m.requests, m.repairs, m.failures, m.overdue, m.ready)
+	reg.MustRegister(m.dispatched, m.strays, m.moved, m.requests, m.repairs, m.failures, m.overdue, m.ready)
 	return m
 }
 
@@ -63,6 +67,7 @@ func (m *metrics) hooks(turn func()) scheduler.Hooks {
 			m.strays.Add(float64(strays))
 		},
 		Verdict:  func(v check.Verdict) { m.requests.WithLabelValues(v.Verdict).Inc() },
+		Moved:    func(_, _ check.Lane, checks int) { m.moved.Add(float64(checks)) },
 		Repaired: func(_ check.Lane, _, kind string) { m.repairs.WithLabelValues(kind).Inc() },
 		Zone: func(zone string, overdue time.Duration, ready int64) {
 			m.overdue.WithLabelValues(zone).Set(overdue.Seconds())

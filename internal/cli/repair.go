@@ -27,6 +27,8 @@ func (v *verifier) repair(ctx context.Context) error {
 			switch p.Kind {
 			case "bad_spec", "wrong_id":
 				continue // only its author knows what it should be
+			case kindTwin, kindFrozen:
+				continue // schedulers carry checks on
 			case "stray":
 				stray = true
 			case check.FindingIncident:

@@ -16,7 +16,24 @@ type verifier struct {
 	conn   *connection
 	wait   time.Duration
 	report verifyReport
+	// homes are the lanes in which checks can run, as far as they were seen, and
+	// twins those that were seen in two.
+	homes map[target]check.Lane
+	twins []twin
 }
+
+// twin is a check that may be able to run in two lanes.
+type twin struct {
+	target
+	one, other check.Lane
+}
+
+const (
+	kindTwin   = "twin"
+	kindFrozen = "frozen"
+	// frozenTime is how long a move may take from its first step on, ms.
+	frozenTime = 60_000
+)
 
 // verifyPage is how many checks one script looks at.
 const verifyPage = 200
@@ -75,7 +92,43 @@ func (v *verifier) pass(ctx context.Context, only []problem) ([]problem, error) 
 		}
 		out = append(append(out, specs...), left...)
 	}
+	doubled, err := v.doubled(ctx)
+	return append(out, doubled...), err
+}
+
+// doubled looks again at the checks that were seen in two lanes: one that moved
+// in between was not in both.
+func (v *verifier) doubled(ctx context.Context) ([]problem, error) {
+	var out []problem
+	for _, t := range v.twins {
+		here := 0
+		for _, lane := range []check.Lane{t.one, t.other} {
+			found, err := v.conn.Standings(ctx, lane, []string{t.id})
+			if err != nil {
+				return nil, err
+			}
+			if found[0].Kind == check.StandsHere {
+				here++
+			}
+		}
+		if here == 2 {
+			out = append(out, newProblem(t.other, t.id, kindTwin))
+		}
+	}
 	return out, nil
+}
+
+// seen notes in which lane a check can run.
+func (v *verifier) seen(c *check.Check, lane check.Lane) {
+	t := target{c.ZoneName(), c.ID}
+	if v.homes == nil {
+		v.homes = map[target]check.Lane{}
+	}
+	before, ok := v.homes[t]
+	if ok && before != lane && !slices.ContainsFunc(v.twins, func(w twin) bool { return w.target == t }) {
+		v.twins = append(v.twins, twin{t, before, lane})
+	}
+	v.homes[t] = lane
 }
 
 func newProblem(lane check.Lane, id, kind string) problem {
@@ -88,14 +141,13 @@ func (v *verifier) specs(ctx context.Context, lane check.Lane, wanted map[string
 	if err != nil {
 		return nil, err
 	}
-	partitions := max(zones[lane.Zone].Partitions, 1)
 	if wanted != nil {
 		found, err := v.conn.Specs(ctx, lane, slices.Collect(maps.Keys(wanted)))
 		if err != nil {
 			return nil, err
 		}
 		gone := func(s check.Stored) bool { return s.Spec == "" }
-		return v.pages(ctx, lane, slices.DeleteFunc(found, gone), partitions)
+		return v.pages(ctx, lane, slices.DeleteFunc(found, gone), zones)
 	}
 	var out []problem
 	seen := make(map[string]bool)
@@ -109,7 +161,7 @@ func (v *verifier) specs(ctx context.Context, lane check.Lane, wanted map[string
 			seen[s.ID] = true
 			return before
 		}
-		found, err := v.pages(ctx, lane, slices.DeleteFunc(specs, twice), partitions)
+		found, err := v.pages(ctx, lane, slices.DeleteFunc(specs, twice), zones)
 		if err != nil {
 			return nil, err
 		}
@@ -122,10 +174,10 @@ func (v *verifier) specs(ctx context.Context, lane check.Lane, wanted map[string
 
 // pages verifies specs of a lane, some at a time: a small hash comes in one
 // piece, whatever its size.
-func (v *verifier) pages(ctx context.Context, lane check.Lane, specs []check.Stored, partitions int) ([]problem, error) {
+func (v *verifier) pages(ctx context.Context, lane check.Lane, specs []check.Stored, zones map[string]check.Zone) ([]problem, error) {
 	var out []problem
 	for page := range slices.Chunk(specs, verifyPage) {
-		found, err := v.page(ctx, lane, page, partitions)
+		found, err := v.page(ctx, lane, page, zones)
 		if err != nil {
 			return nil, err
 		}
@@ -135,13 +187,14 @@ func (v *verifier) pages(ctx context.Context, lane check.Lane, specs []check.Sto
 }
 
 // page verifies some specs of a lane.
-func (v *verifier) page(ctx context.Context, lane check.Lane, page []check.Stored, partitions int) ([]problem, error) {
+func (v *verifier) page(ctx context.Context, lane check.Lane, page []check.Stored, zones map[string]check.Zone) ([]problem, error) {
 	now, err := v.conn.Now(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var out []problem
 	var items []check.RepairItem
+	var read []stored
 	for _, s := range page {
 		p := parseStored(lane, s)
 		switch {
@@ -151,20 +204,74 @@ func (v *verifier) page(ctx context.Context, lane check.Lane, page []check.Store
 		case p.check.ID != s.ID:
 			out = append(out, newProblem(lane, s.ID, "wrong_id"))
 			continue
-		case p.check.ZoneName() != lane.Zone, check.Partition(s.ID, partitions) != lane.Part:
-			out = append(out, newProblem(lane, s.ID, "wrong_lane"))
-			continue
 		}
 		items = append(items, check.RepairItem{ID: s.ID, SHA: check.SHA(s.Spec), Ahead: ahead(p.check, time.UnixMilli(now))})
+		read = append(read, p)
 	}
 	if len(items) == 0 {
 		return out, nil
 	}
 	found, err := v.conn.Repair(ctx, lane, items, false)
-	for _, f := range found {
-		out = append(out, newProblem(lane, f.ID, f.Kind))
+	if err != nil {
+		return out, err
 	}
-	return out, err
+	kinds := map[string]string{}
+	for _, f := range found {
+		kinds[f.ID] = f.Kind
+	}
+	placed, err := v.places(ctx, lane, read, kinds, zones)
+	return append(out, placed...), err
+}
+
+// places tells what is wrong with checks that repair has looked at. One that
+// was adopted and stands in another lane than its own is on its way.
+func (v *verifier) places(ctx context.Context, lane check.Lane, read []stored, kinds map[string]string, zones map[string]check.Zone) ([]problem, error) {
+	var out []problem
+	var frozen []string
+	for _, p := range read {
+		kind := kinds[p.ID]
+		away := zones[p.check.ZoneName()].Home(p.check.ZoneName(), p.ID) != lane
+		switch {
+		case kind == kindFrozen:
+			frozen = append(frozen, p.ID)
+			v.report.Moving++
+			continue
+		case kind == check.FindingHand && away:
+			kind = "wrong_lane"
+		case kind != check.FindingHand:
+			v.seen(p.check, lane)
+			if away {
+				v.report.Moving++
+			}
+		}
+		if kind != "" {
+			out = append(out, newProblem(lane, p.ID, kind))
+		}
+	}
+	stuck, err := v.stuck(ctx, lane, frozen)
+	return append(out, stuck...), err
+}
+
+// stuck gives those of frozen checks that nobody carries on.
+func (v *verifier) stuck(ctx context.Context, lane check.Lane, ids []string) ([]problem, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	now, err := v.conn.Now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	places, err := v.conn.Places(ctx, lane, ids)
+	if err != nil {
+		return nil, err
+	}
+	var out []problem
+	for _, p := range places {
+		if p.Record.State == kindFrozen && now-p.Record.Way.Since > frozenTime {
+			out = append(out, newProblem(lane, p.ID, kindFrozen))
+		}
+	}
+	return out, nil
 }
 
 // ahead is how far in the future a check may be due, ms, by the rule that
@@ -189,7 +296,7 @@ func (v *verifier) sweep(ctx context.Context, lane check.Lane, wanted map[string
 		for _, f := range found {
 			// A one-shot that ran, a tombstone past its time and the end of an
 			// acknowledgement are no fault.
-			if f.Kind == check.FindingDone || f.Kind == "expired" || f.Kind == check.FindingAckOver || seen[f.ID] || wanted != nil && !wanted[f.ID] {
+			if f.Kind == check.FindingDone || f.Kind == "expired" || f.Kind == check.FindingFrozen || f.Kind == check.FindingAckOver || seen[f.ID] || wanted != nil && !wanted[f.ID] {
 				continue
 			}
 			seen[f.ID] = true

@@ -29,6 +29,7 @@ type verifyReport struct {
 	Records   int       `json:"records"`
 	Waiting   int       `json:"waiting"`
 	Ready     int       `json:"ready"`
+	Moving    int       `json:"moving"`    // on their way to another lane
 	Transient int       `json:"transient"` // seen once, and right at the next look
 	Problems  []problem `json:"problems"`
 }
@@ -50,6 +51,8 @@ var problemTexts = map[string]string{
 	"vanished":     "a record without a spec",
 	"stray":        "left of a check that is not there",
 	"wrong_type":   "the key is of another type",
+	"frozen":       "on its way to another lane for more than a minute: no scheduler carries it on",
+	"twin":         "it can run in two lanes",
 
 	check.FindingIncident: "an open incident that its check knows nothing of",
 }
@@ -119,7 +122,9 @@ func (v *verifier) run(ctx context.Context) error {
 		if err := sleep(ctx, pause); err != nil {
 			return err
 		}
+		moving := v.report.Moving
 		again, err := v.pass(ctx, found)
+		v.report.Moving = moving // as the first look saw it
 		if err != nil {
 			return err
 		}
@@ -133,7 +138,7 @@ func (v *verifier) run(ctx context.Context) error {
 
 // awaitsScheduler tells kinds that people make and schedulers settle.
 func awaitsScheduler(kind string) bool {
-	return slices.Contains([]string{"new", "hand", "vanished", "wrong_lane"}, kind)
+	return slices.Contains([]string{"new", "hand", "vanished", "wrong_lane", kindTwin}, kind)
 }
 
 func (a *app) printVerify(r verifyReport, repair bool) error {
@@ -156,7 +161,11 @@ func (a *app) printVerify(r verifyReport, repair bool) error {
 			fmt.Fprintln(a.Stderr, "redpoll: 'redpoll verify --repair' mends them")
 		}
 	}
-	_, err := fmt.Fprintf(a.Stdout, "%s in %s (%s, %s, %d waiting, %d queued or running; %d looked wrong for a moment)\n",
-		count(len(r.Problems), "problem"), count(r.Checks, "check"), count(r.Lanes, "lane"), count(r.Records, "record"), r.Waiting, r.Ready, r.Transient)
+	moving := ""
+	if r.Moving > 0 {
+		moving = fmt.Sprintf(", %d moving to another lane", r.Moving)
+	}
+	_, err := fmt.Fprintf(a.Stdout, "%s in %s (%s, %s, %d waiting, %d queued or running%s; %d looked wrong for a moment)\n",
+		count(len(r.Problems), "problem"), count(r.Checks, "check"), count(r.Lanes, "lane"), count(r.Records, "record"), r.Waiting, r.Ready, moving, r.Transient)
 	return err
 }

@@ -7,8 +7,7 @@ package check
 // Freezing asks for a check to be taken out of the schedule.
 type Freezing struct {
 	ID string
-	// SHA is the sha1 of the spec that the caller read, in hex; empty: only a
-	// check that is frozen already is of interest.
+	// SHA is the sha1 of the spec that the caller read, in hex.
 	SHA string
 	// To is where the check goes. The zero value: it stays after all.
 	To Lane
@@ -24,6 +23,9 @@ type Frozen struct {
 	Record string
 	To     Lane
 	Since  int64
+	// Rev is the revision, SHA the first 16 hex digits of the sha1 of the spec
+	// that the record is of.
+	Rev, SHA string
 	// Now is the lane's clock, unix ms.
 	Now int64
 }
@@ -42,9 +44,6 @@ type Departure struct {
 	Cargo
 	// Away: it left the zone.
 	Away bool
-	// IncidentID, Incident and Change resolve an incident that did not go with
-	// it; empty: none.
-	IncidentID, Incident, Change string
 }
 
 // MoveOutcome is the answer to one step of a move.

@@ -23,6 +23,8 @@ const (
 	// OpDowntime makes a downtime or replaces the one of that id.
 	OpDowntime       Op = "downtime"
 	OpDowntimeDelete Op = "downtime-delete"
+	// OpMove moves a check to another zone.
+	OpMove Op = "move"
 )
 
 // Request is an entry of the intake, read and valid in itself.
@@ -34,6 +36,8 @@ type Request struct {
 	Check *Check
 	// Spread puts the first run of a new check on its grid ("first spread").
 	Spread bool
+	// To is the zone that OpMove moves the check to.
+	To string
 	// Incident is the incident that OpAck and OpUnack name; empty means the one
 	// that is open on the check.
 	Incident string
@@ -57,6 +61,7 @@ var opFields = map[Op][]string{
 
 	OpDowntime:       {"op", "id", "zone", "checks", "labels", "from", "until", "for", "cron", "timezone", "by", "comment"},
 	OpDowntimeDelete: {"op", "id", "by", "comment"},
+	OpMove:           {"op", "id", "zone", "to"},
 }
 
 // ParseRequest reads the fields of an intake entry: the flat fields of a spec
@@ -117,11 +122,20 @@ func (r *Request) other(fields map[string]string) error {
 		wantTexts(&f, r.By, r.Comment)
 	}
 	r.target(fields, &f)
+	if r.Op == OpMove {
+		r.To = fields["to"]
+		switch _, ok := fields["to"]; {
+		case !ok:
+			f.addf("to", "is missing: want the zone that the check moves to")
+		case !validZone(r.To):
+			f.addf("to", "%s: want 1 to 32 of a-z 0-9 -", quoteShort(r.To))
+		}
+	}
 	return f.err()
 }
 
 func unknownOp(op Op) error {
-	ops := []string{"set", "delete", "pause", "resume", "run", "ack", "unack", "downtime", "downtime-delete"}
+	ops := []string{"set", "delete", "pause", "resume", "run", "ack", "unack", "move", "downtime", "downtime-delete"}
 	msg := quoteShort(string(op)) + ": want one of " + strings.Join(ops, ", ")
 	if near := Nearest(string(op), ops); near != "" {
 		msg += ", did you mean " + near + "?"

@@ -116,7 +116,7 @@ func TestParseRequestRefuses(t *testing.T) {
 		{"nothing", entry(), "id: is missing"},
 		{"typo", entry("id", "web1", "command", "http", "evry", "30s"), "unknown field evry, did you mean every?"},
 		{"typo of op", entry("opp", "delete", "id", "web1"), "unknown field opp, did you mean op?"},
-		{"unknown op", entry("op", "delte", "id", "web1"), `op: "delte": want one of set, delete, pause, resume, run, ack, unack, downtime, downtime-delete, did you mean delete?`},
+		{"unknown op", entry("op", "delte", "id", "web1"), `op: "delte": want one of set, delete, pause, resume, run, ack, unack, move, downtime, downtime-delete, did you mean delete?`},
 		{"empty op", entry("op", "", "id", "web1"), `op: "": want one of`},
 		{"bad number", set("attempts", "x"), `attempts: want a whole number of 64 bits, got "x"`},
 		{"bad truth", set("paused", "yes"), `paused: want true or false, got "yes"`},

@@ -148,11 +148,12 @@ func (b *batch) judge(ctx context.Context, e check.IntakeEntry) (r *request, err
 
 // laneOf gives the lane that a check belongs to.
 func (b *batch) laneOf(zone, id string) check.Lane {
-	return check.Lane{Zone: zone, Part: check.Partition(id, b.zones[zone].Partitions)}
+	return b.zones[zone].Home(zone, id)
 }
 
 // waves splits requests so that each wave has at most one of a check or a
-// downtime, and the requests of each keep their order over the waves.
+// downtime, and the requests of each keep their order over the waves. One that
+// moves a check is of both its names.
 func waves(reqs []*request) [][]*request {
 	type name struct{ zone, id string }
 	seen := map[name]int{}
@@ -161,15 +162,24 @@ func waves(reqs []*request) [][]*request {
 		if !r.open() {
 			continue
 		}
-		n := name{r.req.Zone, r.req.ID}
+		names := []name{{r.req.Zone, r.req.ID}}
 		if r.onDowntime() {
-			n.zone = "" // they have one list, whatever zone they cover
+			names[0].zone = "" // they have one list, whatever zone they cover
 		}
-		if seen[n] == len(out) {
+		if r.req.Op == check.OpMove {
+			names = append(names, name{r.req.To, r.req.ID})
+		}
+		at := 0
+		for _, n := range names {
+			at = max(at, seen[n])
+		}
+		if at == len(out) {
 			out = append(out, nil)
 		}
-		out[seen[n]] = append(out[seen[n]], r)
-		seen[n]++
+		out[at] = append(out[at], r)
+		for _, n := range names {
+			seen[n] = at + 1
+		}
 	}
 	return out
 }

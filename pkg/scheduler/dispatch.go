@@ -7,9 +7,6 @@ import (
 	"github.com/redpoll/redpoll/pkg/check"
 )
 
-// unlistedWait is the pause of a lane that is not in the list of lanes.
-const unlistedWait = time.Second
-
 // dispatchLane moves the due checks of one lane until ctx is done.
 func (s *Scheduler) dispatchLane(ctx, work context.Context, lane check.Lane) {
 	t := s.trouble("dispatch", "lane", lane.String())
@@ -31,27 +28,24 @@ func (s *Scheduler) dispatchLane(ctx, work context.Context, lane check.Lane) {
 		t.passed(ctx)
 		s.hooks.Dispatched(lane, d.Moved, len(d.Dropped))
 		s.strays.add(lane, d.Dropped, time.Now())
-		pause(ctx, s.nextWait(lane, d))
+		s.moves.add(lane, d.Frozen)
+		pause(ctx, s.nextWait(d))
 	}
 }
 
 // nextWait is how long a lane rests: not at all after a full batch, else to
 // its earliest due time, within bounds.
-func (s *Scheduler) nextWait(lane check.Lane, d check.Dispatched) time.Duration {
+func (s *Scheduler) nextWait(d check.Dispatched) time.Duration {
 	if d.Moved+len(d.Dropped) >= s.cfg.Batch {
 		return 0
 	}
-	listed, lanes := s.lanes.listed(lane)
 	longest := s.cfg.MaxWait
-	if !listed {
-		longest = max(unlistedWait, longest)
-	}
 	wait := jitter(longest)
 	if d.Next >= 0 && d.Next-d.Now < longest.Milliseconds() {
 		// The answer is older than Now by a little: never too early.
 		wait = time.Duration(d.Next-d.Now) * time.Millisecond
 	}
-	return max(wait, s.leastWait(lanes))
+	return max(wait, s.leastWait(s.lanes.count()))
 }
 
 // leastWait bounds what busy lanes cost: up to 8 of them call every MinWait,

@@ -112,9 +112,9 @@ func TestIdleLaneRestsAtMost50ms(t *testing.T) {
 func TestDispatchStandsAnyNextTime(t *testing.T) {
 	t.Parallel()
 	s := New(&fakeQueue{}, Config{})
-	s.lanes.update(map[string]check.Zone{"default": {Version: 1, Partitions: 1}})
+	s.lanes.update(map[string]check.Zone{"default": {Version: 1, Partitions: 1}}, time.Now())
 	for _, next := range []int64{-1 << 63, -5, -1, 0, 1, 1 << 40, 1<<63 - 1} {
-		got := s.nextWait(check.Lane{Zone: "default"}, check.Dispatched{Now: 1_700_000_000_000, Next: next})
+		got := s.nextWait(check.Dispatched{Now: 1_700_000_000_000, Next: next})
 		if got < s.cfg.MinWait || got > s.cfg.MaxWait {
 			t.Errorf("nextWait(Next %d) = %s, want %s to %s", next, got, s.cfg.MinWait, s.cfg.MaxWait)
 		}

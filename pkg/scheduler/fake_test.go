@@ -38,6 +38,7 @@ type fakeQueue struct {
 	dropWorkers   func(names []string) error
 	dropConsumers func(lane check.Lane, idle time.Duration) (int, error)
 	dropResolved  func(lane check.Lane, before int64) (int, error)
+	changeZone    func(zone string, z check.Zone) (bool, error)
 }
 
 var _ Queue = (*fakeQueue)(nil)
@@ -274,3 +275,52 @@ func (f *fakeQueue) DropResolved(_ context.Context, lane check.Lane, before int6
 	}
 	return f.dropResolved(lane, before)
 }
+
+func (f *fakeQueue) ChangeZone(_ context.Context, zone string, z check.Zone) (bool, error) {
+	if f.changeZone == nil {
+		return true, nil
+	}
+	return f.changeZone(zone, z)
+}
+
+func (f *fakeQueue) AllowMoves(context.Context) error { return nil }
+
+func (f *fakeQueue) Freeze(_ context.Context, _ check.Lane, items []check.Freezing) ([]check.Frozen, error) {
+	out := make([]check.Frozen, len(items))
+	for i, it := range items {
+		out[i] = check.Frozen{ID: it.ID, Outcome: check.MoveBusy}
+	}
+	return out, nil
+}
+
+func (f *fakeQueue) Cargo(context.Context, check.Lane, []check.Frozen, []string) ([]check.Cargo, error) {
+	return nil, nil
+}
+
+func (f *fakeQueue) Replicated(context.Context, check.Lane) (bool, error) { return true, nil }
+
+func (f *fakeQueue) Arrive(context.Context, check.Lane, []check.Cargo) ([]check.MoveOutcome, error) {
+	return nil, nil
+}
+
+func (f *fakeQueue) Depart(context.Context, check.Lane, []check.Departure) ([]check.MoveOutcome, error) {
+	return nil, nil
+}
+
+func (f *fakeQueue) Follow(context.Context, check.Lane, check.Zone) (int, error) { return 0, nil }
+
+func (f *fakeQueue) Standings(_ context.Context, _ check.Lane, ids []string) ([]check.Standing, error) {
+	return make([]check.Standing, len(ids)), nil
+}
+
+func (f *fakeQueue) Plant(_ context.Context, _ check.Lane, stones []check.Stone) ([]bool, error) {
+	return make([]bool, len(stones)), nil
+}
+
+func (f *fakeQueue) Forget(context.Context, check.Lane, string, string) error { return nil }
+
+func (f *fakeQueue) Delivered(context.Context, check.Lane) (bool, error) { return true, nil }
+
+func (f *fakeQueue) Empty(context.Context, check.Lane) (bool, error) { return true, nil }
+
+func (f *fakeQueue) DropLane(context.Context, check.Lane) error { return nil }

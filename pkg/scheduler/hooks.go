@@ -19,8 +19,9 @@ type Hooks struct {
 	// Zone tells about a zone now and then: for how long its oldest due check
 	// has been waiting for dispatch, and the entries of its ready streams.
 	Zone func(zone string, overdue time.Duration, ready int64)
-	// Failed is called for each failure of a loop: dispatch, intake, repair,
-	// strays, gauges or lanes.
+	// Moved is called when checks have arrived in another lane.
+	Moved func(from, to check.Lane, checks int)
+	// Failed is called for each failure of a loop, with one of Loops.
 	Failed func(loop string)
 	// Turn is called whenever a loop has turned, failed or not.
 	Turn func()
@@ -39,6 +40,9 @@ func (h Hooks) filled() Hooks {
 	}
 	if h.Zone == nil {
 		h.Zone = func(string, time.Duration, int64) {}
+	}
+	if h.Moved == nil {
+		h.Moved = func(check.Lane, check.Lane, int) {}
 	}
 	if h.Failed == nil {
 		h.Failed = func(string) {}

@@ -15,6 +15,7 @@ type Queue interface {
 	Registry
 	Mender
 	Herald
+	Mover
 }
 
 // Lanes moves due checks to the workers.
@@ -23,6 +24,9 @@ type Lanes interface {
 	// unless the list has a newer version of it.
 	Zones(ctx context.Context) (map[string]check.Zone, error)
 	RestoreZone(ctx context.Context, zone string, z check.Zone) error
+	// ChangeZone writes a zone in the place of one of a lower version; false:
+	// there is one as high by now.
+	ChangeZone(ctx context.Context, zone string, z check.Zone) (bool, error)
 	// Prepare creates a lane's stream and consumer group.
 	Prepare(ctx context.Context, lane check.Lane) error
 	// Dispatch moves at most limit due checks of a lane to its workers.
@@ -113,4 +117,48 @@ type Herald interface {
 	// Incidents reads all that a lane keeps, open and resolved.
 	Incidents(ctx context.Context, lane check.Lane) ([]check.IncidentEntry, error)
 	Raise(ctx context.Context, lane check.Lane, r check.Raise) (check.AdoptOutcome, error)
+}
+
+// Mover moves checks from lane to lane, in steps that may be repeated.
+type Mover interface {
+	// AllowMoves writes down that checks may move from now on.
+	AllowMoves(ctx context.Context) error
+	Freeze(ctx context.Context, lane check.Lane, items []check.Freezing) ([]check.Frozen, error)
+	// Cargo reads what goes with frozen checks; handlers are names that may stand
+	// beside an incident.
+	Cargo(ctx context.Context, lane check.Lane, frozen []check.Frozen, handlers []string) ([]check.Cargo, error)
+	Carrier
+	Finder
+}
+
+// Carrier brings frozen checks to their new lanes.
+type Carrier interface {
+	// Replicated waits a moment for a replica to have what was written to a lane,
+	// and says whether one has, or none is needed.
+	Replicated(ctx context.Context, lane check.Lane) (bool, error)
+	// Arrive takes checks into a lane, Depart lets them go from their old one.
+	Arrive(ctx context.Context, lane check.Lane, cargo []check.Cargo) ([]check.MoveOutcome, error)
+	Depart(ctx context.Context, lane check.Lane, items []check.Departure) ([]check.MoveOutcome, error)
+	// Follow carries what is left of the incidents of checks that have gone; in a
+	// lane that the zone z has given up, of removed ones too.
+	Follow(ctx context.Context, lane check.Lane, z check.Zone) (int, error)
+}
+
+// Finder tells where checks stand.
+type Finder interface {
+	Standings(ctx context.Context, lane check.Lane, ids []string) ([]check.Standing, error)
+	// Plant writes tombstones, Forget drops a record that leads nowhere.
+	Plant(ctx context.Context, lane check.Lane, stones []check.Stone) ([]bool, error)
+	Forget(ctx context.Context, lane check.Lane, id, record string) error
+	Emptier
+}
+
+// Emptier knows when a lane can be given up.
+type Emptier interface {
+	// Delivered says whether all handlers have got all changes of a lane, Empty
+	// whether it has neither checks nor incidents.
+	Delivered(ctx context.Context, lane check.Lane) (bool, error)
+	Empty(ctx context.Context, lane check.Lane) (bool, error)
+	// DropLane deletes the keys of a lane that has no checks.
+	DropLane(ctx context.Context, lane check.Lane) error
 }

@@ -37,6 +37,8 @@ type repairState struct {
 	crew     crew
 	horizons horizons
 	passes   map[check.Lane]*pass
+	settling map[string]*settling
+	dropping []dropping
 	cleaned  time.Time // heartbeats and downtimes
 }
 
@@ -50,6 +52,8 @@ type pass struct {
 	sweep   check.SweepCursor
 	count   int
 	pages   int       // of the registry, in this pass
+	moving  int       // checks that this pass found in the wrong lane
+	version int       // of the zone, when this pass began
 	begun   time.Time // of this pass
 	full    time.Time // the latest pass that swept everything
 	after   time.Time // not before
@@ -62,11 +66,14 @@ type pass struct {
 func (s *Scheduler) repair(ctx, work context.Context) {
 	for ctx.Err() == nil {
 		if !s.holdsLock() {
-			s.repairs = repairState{}
+			s.repairs = repairState{dropping: s.repairs.dropping}
 			pause(ctx, jitter(lockRetry))
 			continue
 		}
 		s.cleanWorkers(work)
+		if err := s.dropLanes(work); err != nil {
+			s.log.WarnContext(ctx, "keys of a lane that was given up stay", "err", err)
+		}
 		p := s.nextPass(time.Now())
 		if p == nil {
 			pause(ctx, jitter(idleLook))
@@ -106,7 +113,9 @@ func (s *Scheduler) nextPass(now time.Time) *pass {
 func (s *Scheduler) repairPage(ctx context.Context, p *pass) error {
 	if !p.sweeps {
 		if p.cursor == 0 {
-			p.begun, p.pages = time.Now(), 0
+			if err := s.beginPass(ctx, p); err != nil {
+				return err
+			}
 		}
 		p.pages++
 		next, err := s.repairSpecs(ctx, p)
@@ -130,7 +139,27 @@ func (s *Scheduler) repairPage(ctx context.Context, p *pass) error {
 	}
 	p.sweep, p.sweeps = check.SweepCursor{}, false
 	p.after = p.begun.Add(passEvery)
+	if err := s.passed(ctx, p); err != nil {
+		return err
+	}
 	return s.cleanLane(ctx, p)
+}
+
+// beginPass begins a walk over a lane. While checks of its zone move, it looks
+// for tombstones too.
+func (s *Scheduler) beginPass(ctx context.Context, p *pass) error {
+	zones, err := s.q.Zones(ctx)
+	if err != nil {
+		return err
+	}
+	z := zones[p.lane.Zone]
+	p.begun, p.pages, p.moving = time.Now(), 0, 0
+	p.version = z.Version
+	if s.lanes.age(p.lane.Zone, z.Version, p.begun) < learnTime {
+		p.version = -1 // others may not know it yet
+	}
+	p.sweep = check.SweepCursor{Stones: z.Spread > 0}
+	return nil
 }
 
 // What repair itself finds, beside the kinds that the queue knows.

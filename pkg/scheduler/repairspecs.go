@@ -3,6 +3,7 @@ package scheduler
 import (
 	"context"
 	"time"
+	"unique"
 
 	"github.com/redpoll/redpoll/pkg/check"
 )
@@ -18,13 +19,19 @@ func (s *Scheduler) repairSpecs(ctx context.Context, p *pass) (next uint64, err 
 	if err != nil {
 		return 0, err
 	}
-	now := time.UnixMilli(ms)
+	zones, err := s.q.Zones(ctx)
+	if err != nil {
+		return 0, err
+	}
+	look := &look{zones: zones, lane: p.lane, now: time.UnixMilli(ms)}
 	for len(specs) > 0 { // a small hash comes in one piece, whatever its size
 		page := specs[:min(len(specs), pageSize)]
 		specs = specs[len(page):]
-		if err := s.verify(ctx, p.lane, page, now); err != nil {
+		moving, err := s.verify(ctx, look, page)
+		if err != nil {
 			return 0, err
 		}
+		p.moving += moving
 	}
 	return next, nil
 }
@@ -44,19 +51,33 @@ func nextPage(specs []check.Stored, count int) int {
 	return count
 }
 
+// look is what a pass sees a page of specs by.
+type look struct {
+	zones map[string]check.Zone
+	lane  check.Lane
+	now   time.Time // the server's
+}
+
 // verify has the queue compare specs with their records, and does what the
-// queue cannot: adopt what was written by hand, and find places.
-func (s *Scheduler) verify(ctx context.Context, lane check.Lane, specs []check.Stored, now time.Time) error {
+// queue cannot: adopt what was written by hand, find places, and carry on what
+// belongs to another lane. It says how many of these there are.
+func (s *Scheduler) verify(ctx context.Context, l *look, specs []check.Stored) (moving int, err error) {
+	lane, now := l.lane, l.now
 	items := make([]check.RepairItem, len(specs))
 	texts := make(map[string]check.Stored, len(specs))
+	away := map[string]bool{} // what is to go, or goes; true: to a lane of this zone
 	for i, st := range specs {
 		sha := check.SHA(st.Spec)
-		items[i] = check.RepairItem{ID: st.ID, SHA: sha, Ahead: s.repairs.horizons.ahead(sha, st.Spec, now)}
+		known := s.repairs.horizons.of(sha, st.Spec, now)
+		items[i] = check.RepairItem{ID: st.ID, SHA: sha, Ahead: known.ahead(now)}
 		texts[st.ID] = st
+		if home := homeOf(l.zones, lane, st.ID, known.zone); home != lane {
+			away[st.ID] = home.Zone == lane.Zone
+		}
 	}
 	findings, err := s.q.Repair(ctx, lane, items, true)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	var hand []check.Stored
 	var place []check.RepairItem
@@ -68,6 +89,8 @@ func (s *Scheduler) verify(ctx context.Context, lane check.Lane, specs []check.S
 			hand = append(hand, st)
 		case !f.Open:
 			s.found(ctx, lane, f)
+		case f.Kind == check.FindingFrozen:
+			away[f.ID] = away[f.ID]
 		case f.Kind == check.FindingNew || f.Kind == check.FindingHand:
 			hand = append(hand, st)
 		default:
@@ -76,10 +99,17 @@ func (s *Scheduler) verify(ctx context.Context, lane check.Lane, specs []check.S
 			}
 		}
 	}
-	if err := s.place(ctx, lane, place); err != nil {
-		return err
+	moving = len(away)
+	for _, st := range hand {
+		delete(away, st.ID) // it is adopted first
 	}
-	return s.adoptFound(ctx, lane, hand, now)
+	if err := s.place(ctx, lane, place); err != nil {
+		return moving, err
+	}
+	if err := s.carryAway(ctx, l, specs, away); err != nil {
+		return moving, err
+	}
+	return moving, s.adoptFound(ctx, lane, hand, now)
 }
 
 // placed says where a check goes that has lost its place: to its next slot.
@@ -115,29 +145,38 @@ const maxHorizons = 200_000
 type horizons struct{ bySHA map[string]horizon }
 
 type horizon struct {
-	period int64 // ms, of a grid; 0: limit and until hold
-	limit  int64 // the latest due time, unix ms; 0: any
-	until  int64 // when that has to be found anew, unix ms
+	period int64  // ms, of a grid; 0: limit and until hold
+	limit  int64  // the latest due time, unix ms; 0: any
+	until  int64  // when that has to be found anew, unix ms
+	zone   string // that the text says, empty when it cannot be read
 }
 
-// ahead gives how far in the future a check may be due, ms; 0 for any time.
-func (h *horizons) ahead(sha, text string, now time.Time) int64 {
-	ms := now.UnixMilli()
+// of gives what is known of a text.
+func (h *horizons) of(sha, text string, now time.Time) horizon {
 	known, ok := h.bySHA[sha]
-	if !ok || known.period == 0 && known.until <= ms {
+	if !ok || known.period == 0 && known.until <= now.UnixMilli() {
 		known = horizonOf(text, now)
 		if len(h.bySHA) >= maxHorizons || h.bySHA == nil {
 			h.bySHA = map[string]horizon{}
 		}
 		h.bySHA[sha] = known
 	}
+	return known
+}
+
+// ahead gives how far in the future a check may be due, ms; 0 for any time.
+func (h *horizons) ahead(sha, text string, now time.Time) int64 {
+	return h.of(sha, text, now).ahead(now)
+}
+
+func (h horizon) ahead(now time.Time) int64 {
 	switch {
-	case known.period > 0:
-		return 2 * known.period
-	case known.limit == 0:
+	case h.period > 0:
+		return 2 * h.period
+	case h.limit == 0:
 		return 0
 	}
-	return max(known.limit-ms, 1)
+	return max(h.limit-now.UnixMilli(), 1)
 }
 
 func horizonOf(text string, now time.Time) horizon {
@@ -146,12 +185,13 @@ func horizonOf(text string, now time.Time) horizon {
 	if err != nil {
 		return never
 	}
+	never.zone = unique.Make(c.ZoneName()).Value() // a few strings for all specs
 	if c.Every > 0 {
-		return horizon{period: c.Every.D().Milliseconds()}
+		return horizon{period: c.Every.D().Milliseconds(), zone: never.zone}
 	}
 	limit, until := check.Horizon(c, now)
 	if limit.IsZero() {
 		return never
 	}
-	return horizon{limit: limit.UnixMilli(), until: until.UnixMilli()}
+	return horizon{limit: limit.UnixMilli(), until: until.UnixMilli(), zone: never.zone}
 }

@@ -30,9 +30,13 @@ type request struct {
 	again bool
 	// left: the lane does not answer, the entry stays in the intake.
 	left bool
+	// moved: the check is not in the lane, it has to be found.
+	moved bool
+	// away is the zone that the check has left its own for.
+	away string
 }
 
-func (r *request) open() bool { return r.verdict.Verdict == "" && !r.left }
+func (r *request) open() bool { return r.verdict.Verdict == "" && !r.left && !r.moved }
 
 func (r *request) reject(reason string) {
 	r.verdict.Verdict, r.verdict.Reason = check.VerdictRejected, clean(reason, maxReason)
@@ -43,8 +47,8 @@ func (r *request) accept() {
 	r.verdict.Reason = clean(strings.Join(r.warnings, "; "), maxReason)
 }
 
-// conclude makes a verdict of what the queue answered; false for a conflict,
-// which has to be tried again.
+// conclude makes a verdict of what the queue answered; false when it has to be
+// tried again: in a conflict, or in another lane.
 func (r *request) conclude(out check.AdoptOutcome) bool {
 	switch out {
 	case check.AdoptNew, check.AdoptChanged, check.AdoptRepeated:
@@ -60,10 +64,17 @@ func (r *request) conclude(out check.AdoptOutcome) bool {
 		}
 		r.reject("a newer request for this check was applied before")
 	case check.AdoptMissing:
-		r.reject("there is no check " + r.req.ID + " in zone " + r.req.Zone)
+		reason := "there is no check " + r.req.ID + " in zone " + r.req.Zone
+		if r.away != "" {
+			reason += ", it was moved to zone " + r.away
+		}
+		r.reject(reason)
 	case check.AdoptPaused:
 		r.reject("the check is paused: resume it first")
 	case check.AdoptConflict:
+		return false
+	case check.AdoptMoved:
+		r.moved = true
 		return false
 	case check.AdoptBad:
 		r.reject("the run record of the check is damaged: send the request again when repair has mended it, in about 10 s")

@@ -42,6 +42,7 @@ type Scheduler struct {
 
 	lanes  laneSet
 	strays strays
+	moves  moves
 	// held is until when the intake's lock is surely ours, unix ns.
 	held atomic.Int64
 	// answered is when Redis answered a dispatch or a look for lanes, unix ns.
@@ -67,7 +68,7 @@ func New(q Queue, cfg Config) *Scheduler {
 	orElse(&cfg.Grace, 5*time.Second)
 	return &Scheduler{
 		q: q, cfg: cfg, log: cfg.Log, hooks: cfg.Hooks.filled(), owner: rand.Text(),
-		lanes: newLaneSet(), tries: map[string]int{},
+		lanes: newLaneSet(), moves: newMoves(), tries: map[string]int{},
 	}
 }
 
@@ -94,7 +95,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	})()
 
 	var wg sync.WaitGroup
-	for _, loop := range []func(ctx, work context.Context){s.watchLanes, s.takeIn, s.repair, s.reportStrays, s.gauges} {
+	for _, loop := range []func(ctx, work context.Context){s.watchLanes, s.takeIn, s.repair, s.carryFrozen, s.reportStrays, s.gauges} {
 		wg.Go(func() { loop(ctx, work) })
 	}
 	ended := make(chan struct{})

@@ -19,15 +19,23 @@ func (s *Scheduler) sweepPage(ctx context.Context, lane check.Lane, c check.Swee
 		return next, s.endIncidents(ctx, lane, findings)
 	}
 	kinds := map[string]string{}
-	var ids []string
+	var ids, stones []string
+	var frozen []check.Stored
 	for _, f := range findings {
 		switch {
+		case f.Kind == check.FindingFrozen:
+			frozen = append(frozen, check.Stored{ID: f.ID})
+		case f.Kind == check.FindingTombstone:
+			stones = append(stones, f.ID)
 		case f.Open && kinds[f.ID] == "":
 			kinds[f.ID] = f.Kind
 			ids = append(ids, f.ID)
 		case !f.Open && f.Kind != "expired": // a tombstone's end is nothing wrong
 			s.found(ctx, lane, f)
 		}
+	}
+	if err := s.sweepMoves(ctx, lane, frozen, stones); err != nil {
+		return c, err
 	}
 	if len(ids) == 0 {
 		return next, nil
@@ -52,4 +60,22 @@ func (s *Scheduler) sweepPage(ctx context.Context, lane check.Lane, c check.Swee
 		}
 	}
 	return next, nil
+}
+
+// sweepMoves carries on frozen checks whose specs a hand has taken away, and
+// puts tombstones where their checks belong.
+func (s *Scheduler) sweepMoves(ctx context.Context, lane check.Lane, frozen []check.Stored, stones []string) error {
+	if len(frozen) == 0 && len(stones) == 0 {
+		return nil
+	}
+	zones, err := s.q.Zones(ctx)
+	if err != nil {
+		return err
+	}
+	if len(stones) > 0 {
+		if err := s.plant(ctx, zones, lane, stones); err != nil {
+			return err
+		}
+	}
+	return s.carry(ctx, zones, lane, frozen)
 }

@@ -41,7 +41,7 @@ const (
 
 // Loops gives the names that Hooks.Failed is called with.
 func Loops() []string {
-	return []string{"dispatch", "gauges", "intake", "lanes", "repair", "strays"}
+	return []string{"dispatch", "gauges", "intake", "lanes", "moves", "repair", "strays"}
 }
 
 // trouble turns the failures of one loop into pauses that grow and into few

@@ -3,6 +3,7 @@ package scheduler
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/redpoll/redpoll/pkg/check"
@@ -11,9 +12,27 @@ import (
 // maxConflicts is how often a request is tried while others change its check.
 const maxConflicts = 5
 
-// applyWave applies requests of distinct checks, lane by lane. Its error is
-// about the lock: the rest is another scheduler's.
+// applyWave applies requests of distinct checks, each in the lane where its
+// check stands. Its error is about the lock: the rest is another scheduler's.
 func (b *batch) applyWave(ctx context.Context, wave []*request) error {
+	for range maxConflicts {
+		b.find(ctx, wave)
+		if err := b.applyLanes(ctx, stillOpen(wave)); err != nil {
+			return err
+		}
+		wave = slices.DeleteFunc(wave, func(r *request) bool { return !r.moved })
+		if len(wave) == 0 {
+			return nil
+		}
+	}
+	for _, r := range wave { // it moves faster than we look
+		r.moved, r.left = false, true
+	}
+	return nil
+}
+
+// applyLanes applies requests lane by lane.
+func (b *batch) applyLanes(ctx context.Context, wave []*request) error {
 	var order []check.Lane
 	var downtimes []*request
 	groups := map[check.Lane][]*request{}
@@ -80,10 +99,11 @@ func (b *batch) tryLane(ctx context.Context, lane check.Lane, reqs []*request) e
 		if err != nil {
 			return err
 		}
-		b.zones = zones
 		for _, r := range reqs {
-			r.left = b.laneOf(r.req.Zone, r.req.ID) != lane
+			was := b.laneOf(r.req.Zone, r.req.ID)
+			r.moved = zones[r.req.Zone].Home(r.req.Zone, r.req.ID) != was
 		}
+		b.zones = zones
 		reqs = stillOpen(reqs)
 	}
 	for _, r := range reqs {
@@ -94,7 +114,7 @@ func (b *batch) tryLane(ctx context.Context, lane check.Lane, reqs []*request) e
 
 // enter makes a zone known when its first check comes.
 func (b *batch) enter(ctx context.Context, lane check.Lane, reqs []*request) error {
-	if _, ok := b.zones[lane.Zone]; ok {
+	if b.zones[lane.Zone].Partitions > 0 {
 		return nil
 	}
 	wanted := false
@@ -113,7 +133,7 @@ func (b *batch) enter(ctx context.Context, lane check.Lane, reqs []*request) err
 	}
 	b.zones = zones
 	b.s.lanes.soon()
-	if _, ok := zones[lane.Zone]; !ok { // junk stands in its place
+	if zones[lane.Zone].Partitions == 0 { // junk stands in its place
 		return b.s.q.RestoreZone(ctx, lane.Zone, check.Zone{Version: 1, Partitions: 1})
 	}
 	return nil
@@ -129,14 +149,28 @@ func (b *batch) step(ctx context.Context, lane check.Lane, reqs []*request) erro
 	if err != nil {
 		return err
 	}
+	if err := b.elsewhere(ctx, lane, reqs, stored); err != nil {
+		return err
+	}
 	var adoptions []check.Adoption
 	var adopting []*request
 	for i, r := range reqs {
+		if !r.open() {
+			continue
+		}
 		switch r.req.Op {
 		case check.OpSet:
 			adoptions, adopting = append(adoptions, b.set(r, stored[i])), append(adopting, r)
 		case check.OpPause, check.OpResume:
 			if a, ok := b.pause(r, stored[i]); ok {
+				adoptions, adopting = append(adoptions, a), append(adopting, r)
+			}
+		case check.OpMove:
+			a, ok, err := b.move(ctx, lane, r, stored[i])
+			if err != nil {
+				return err
+			}
+			if ok {
 				adoptions, adopting = append(adoptions, a), append(adopting, r)
 			}
 		}
@@ -146,6 +180,7 @@ func (b *batch) step(ctx context.Context, lane check.Lane, reqs []*request) erro
 		if err != nil {
 			return err
 		}
+		b.send(ctx, lane, adopting, out)
 		for i, r := range adopting {
 			r.conclude(out[i])
 		}
@@ -160,6 +195,9 @@ func (b *batch) step(ctx context.Context, lane check.Lane, reqs []*request) erro
 
 // single applies the operations that go one by one.
 func (b *batch) single(ctx context.Context, lane check.Lane, r *request, st check.Stored) error {
+	if !r.open() {
+		return nil
+	}
 	switch r.req.Op {
 	case check.OpDelete, check.OpRun, check.OpAck, check.OpUnack:
 	default:

@@ -137,7 +137,7 @@ func clusterMoves(r *rig) {
 	}
 	r.must(r.client.HSet(ctx, r.KeyIncidents(lane), "default/b/1", "{}").Err())
 	r.move(lane, other, "b")
-	_, err = r.Follow(ctx, lane)
+	_, err = r.Follow(ctx, lane, check.Zone{Partitions: 4})
 	r.must(err)
 	if got, err := r.LaneOf(ctx, lane.Zone, "b"); err != nil || got != other {
 		r.t.Errorf("LaneOf = %s %v, want %s", got, err, other)

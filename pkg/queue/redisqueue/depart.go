@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/redpoll/redpoll/pkg/check"
 )
 
@@ -17,12 +15,12 @@ const movedTTL = time.Hour
 var departScript = script("depart")
 
 // Depart lets checks go that have arrived elsewhere. What is not as the caller
-// read it stays, as a conflict.
+// read it stays, as a conflict. Incidents stay for Follow.
 func (q *Queue) Depart(ctx context.Context, lane check.Lane, items []check.Departure) ([]check.MoveOutcome, error) {
 	if len(items) == 0 {
 		return nil, nil
 	}
-	args := []any{KeepResults}
+	args := make([]any, 0, 5*len(items))
 	for i := range items {
 		d := &items[i]
 		kind, ttl, sha := "m", movedTTL, ""
@@ -32,14 +30,9 @@ func (q *Queue) Depart(ctx context.Context, lane check.Lane, items []check.Depar
 		if d.Spec != "" {
 			sha = check.SHA(d.Spec)
 		}
-		args = append(args, d.ID, d.Record, sha, kind, ttl.Milliseconds(), d.IncidentID, d.Incident, d.Change, len(d.Incidents)/2)
-		for _, text := range d.Incidents {
-			args = append(args, text)
-		}
+		args = append(args, d.ID, d.Record, sha, kind, ttl.Milliseconds())
 	}
-	keys := []string{
-		q.KeySpecs(lane), q.KeyRuns(lane), q.KeyDue(lane), q.KeyLast(lane), q.KeyIncidents(lane), q.KeyChanges(lane),
-	}
+	keys := []string{q.KeySpecs(lane), q.KeyRuns(lane), q.KeyDue(lane), q.KeyLast(lane)}
 	reply, err := q.words(ctx, departScript, "depart", keys, args...)
 	if err != nil {
 		return nil, err
@@ -53,17 +46,18 @@ func (q *Queue) Depart(ctx context.Context, lane check.Lane, items []check.Depar
 
 var shedScript = script("shed")
 
-// Follow carries incidents of checks that moved after them: resolved ones, and
-// what was written beside one after its check had gone. It says how many fields
-// went.
-func (q *Queue) Follow(ctx context.Context, lane check.Lane) (int, error) {
+// Follow carries incidents of checks that moved after them. What has come to
+// stand in the new lane meanwhile is newer and stays. In a lane that zone z has
+// given up, those of removed checks go where these would be. It says how many
+// fields went.
+func (q *Queue) Follow(ctx context.Context, lane check.Lane, z check.Zone) (int, error) {
 	moved := 0
 	for cursor := uint64(0); ; {
 		pairs, next, err := q.client.HScan(ctx, q.KeyIncidents(lane), cursor, "", 500).Result()
 		if err != nil {
 			return moved, fmt.Errorf("read %s: %w", q.KeyIncidents(lane), err)
 		}
-		n, err := q.follow(ctx, lane, pairs)
+		n, err := q.follow(ctx, lane, z, pairs)
 		if moved += n; err != nil {
 			return moved, err
 		}
@@ -73,8 +67,8 @@ func (q *Queue) Follow(ctx context.Context, lane check.Lane) (int, error) {
 	}
 }
 
-// follow carries those of fields and values whose checks have moved.
-func (q *Queue) follow(ctx context.Context, lane check.Lane, pairs []string) (int, error) {
+// follow carries those of fields and values whose checks are elsewhere.
+func (q *Queue) follow(ctx context.Context, lane check.Lane, z check.Zone, pairs []string) (int, error) {
 	var ids []string
 	var at []int
 	for i := 0; i+1 < len(pairs); i += 2 {
@@ -90,17 +84,26 @@ func (q *Queue) follow(ctx context.Context, lane check.Lane, pairs []string) (in
 	pipe := q.client.Pipeline()
 	var fields []any
 	for k, st := range found {
-		if st.Kind != check.StandsMoved && st.Kind != check.StandsAway {
+		to := lane
+		switch st.Kind {
+		case check.StandsMoved, check.StandsAway:
+			to = st.Lane
+		case check.StandsRemoved, check.StandsNot:
+			if lane.Part >= z.Partitions && z.Partitions > 0 {
+				to = z.Home(lane.Zone, ids[k])
+			}
+		}
+		if to == lane {
 			continue
 		}
 		field, value := pairs[at[k]], pairs[at[k]+1]
-		pipe.HSetNX(ctx, q.KeyIncidents(st.Lane), field, value)
+		pipe.HSetNX(ctx, q.KeyIncidents(to), field, value)
 		fields = append(fields, field, value)
 	}
 	if len(fields) == 0 {
 		return 0, nil
 	}
-	if _, err := pipe.Exec(ctx); err != nil && err != redis.Nil { //nolint:errorlint // go-redis returns it as it is
+	if _, err := pipe.Exec(ctx); err != nil {
 		return 0, fmt.Errorf("carry incidents of lane %s: %w", lane, err)
 	}
 	return q.run(ctx, shedScript, "shed", []string{q.KeyIncidents(lane)}, fields...).Int()

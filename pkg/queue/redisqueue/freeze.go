@@ -39,7 +39,7 @@ func (q *Queue) Freeze(ctx context.Context, lane check.Lane, items []check.Freez
 			if err != nil {
 				return nil, err
 			}
-			out[i].To, out[i].Since = rec.Way.Lane, rec.Way.Since
+			out[i].To, out[i].Since, out[i].Rev, out[i].SHA = rec.Way.Lane, rec.Way.Since, rec.Rev, rec.SHA
 		}
 	}
 	return out, nil

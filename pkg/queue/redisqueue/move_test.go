@@ -315,11 +315,11 @@ func TestIncidentsFollow(t *testing.T) {
 		r.set("a", 1, 1)
 		r.set("stays", 1, 1)
 		from, to := r.KeyIncidents(lane), r.KeyIncidents(other)
-		r.must(r.client.HSet(ctx, from, "default/a/1", "old", "default/stays/1", "s", "junk", "j").Err())
 		r.move(lane, other, "a")
+		r.must(r.client.HSet(ctx, from, "default/a/1", "old", "default/stays/1", "s", "junk", "j").Err())
 		r.must(r.client.HSet(ctx, from, "default/a/2/pager", "late", "default/a/1/ack", "older").Err())
 		r.must(r.client.HSet(ctx, to, "default/a/1/ack", "newer").Err())
-		n, err := r.Follow(ctx, lane)
+		n, err := r.Follow(ctx, lane, check.Zone{Partitions: 4})
 		if r.must(err); n != 3 {
 			t.Errorf("Follow = %d, want 3", n)
 		}
@@ -330,8 +330,17 @@ func TestIncidentsFollow(t *testing.T) {
 		if got := fmt.Sprint(r.client.HGetAll(ctx, from).Val()); got != "map[default/stays/1:s junk:j]" {
 			t.Errorf("here: %s", got)
 		}
-		if n, err := r.Follow(ctx, lane); n != 0 || err != nil {
+		if n, err := r.Follow(ctx, lane, check.Zone{Partitions: 4}); n != 0 || err != nil {
 			t.Errorf("Follow again = %d %v", n, err)
+		}
+		// A lane that is given up keeps nothing, not even of checks that are gone.
+		r.must(r.client.HSet(ctx, to, "default/gone/1", "history").Err())
+		z := check.Zone{Partitions: 2, Spread: 4}
+		if n, err := r.Follow(ctx, other, z); n != 1 || err != nil {
+			t.Errorf("Follow out of a lane that is given up = %d %v", n, err)
+		}
+		if got := r.client.HGet(ctx, r.KeyIncidents(z.Home("default", "gone")), "default/gone/1").Val(); got != "history" {
+			t.Errorf("the incident of a removed check is %q where it would be", got)
 		}
 	})
 }

@@ -58,6 +58,8 @@ func (r *rig) move(from, to check.Lane, id string) {
 	if got := r.depart(from, c); got != check.MoveGone {
 		r.t.Fatalf("Depart = %s, want gone", got)
 	}
+	_, err := r.Follow(r.t.Context(), from, check.Zone{Partitions: 4})
+	r.must(err)
 }
 
 func (r *rig) placeIn(l check.Lane, id string) Place {

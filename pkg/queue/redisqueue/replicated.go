@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/redpoll/redpoll/pkg/check"
 )
 
@@ -23,40 +21,34 @@ func (q *Queue) Replicated(ctx context.Context, lane check.Lane) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("find the server of lane %s: %w", lane, err)
 	}
+	text, err := node.Info(ctx, "replication").Result()
+	if isReply(err) {
+		return true, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("replicas of lane %s: %w", lane, err)
+	}
+	if connectedReplicas(text) == 0 {
+		return true, nil
+	}
 	pipe := node.Pipeline()
-	// A connection waits for what was written before its own latest command.
-	info := pipe.Info(ctx, "replication")
+	pipe.Ping(ctx) // a connection waits for what was written before its own latest command
 	acks := pipe.Do(ctx, "WAIT", 1, replicateTime.Milliseconds())
 	_, _ = pipe.Exec(ctx) // each command has its own error
-	replicas, err := connectedReplicas(info)
+	n, err := acks.Int()
 	switch {
-	case isReply(err), err == nil && replicas == 0:
+	case isReply(err):
 		return true, nil
 	case err != nil:
-		return false, fmt.Errorf("replicas of lane %s: %w", lane, err)
-	case isReply(acks.Err()):
-		return true, nil
-	case acks.Err() != nil:
-		return false, fmt.Errorf("wait for a replica of lane %s: %w", lane, acks.Err())
+		return false, fmt.Errorf("wait for a replica of lane %s: %w", lane, err)
 	}
-	n, err := acks.Int()
-	return n > 0, err
+	return n > 0, nil
 }
 
-// node gives the client of the server that has a key.
-func (q *Queue) node(ctx context.Context, key string) (redis.Cmdable, error) {
-	if c, ok := q.client.(*redis.ClusterClient); ok {
-		return c.MasterForKey(ctx, key)
-	}
-	return q.client, nil
-}
-
-func connectedReplicas(info *redis.StringCmd) (int, error) {
-	text, err := info.Result()
-	_, rest, found := strings.Cut(text, "connected_slaves:")
-	if err != nil || !found {
-		return 0, err
-	}
-	n, _, _ := strings.Cut(rest, "\n")
-	return strconv.Atoi(strings.TrimSpace(n))
+// connectedReplicas reads how many replicas a server tells of.
+func connectedReplicas(info string) int {
+	_, rest, _ := strings.Cut(info, "connected_slaves:")
+	text, _, _ := strings.Cut(rest, "\n")
+	n, _ := strconv.Atoi(strings.TrimSpace(text))
+	return n
 }

@@ -1,0 +1,224 @@
+package scheduler
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/redpoll/redpoll/pkg/check"
+)
+
+const (
+	// learnTime is how long schedulers and workers may take to learn that a zone
+	// has other lanes: until then no check moves within it.
+	learnTime = 4 * time.Second
+	// departAfter is how long a check that has moved stands in both lanes, in the
+	// old one as frozen: if the new one loses its latest writes, it comes again.
+	departAfter = 5 * time.Second
+	// deliverTime is how long a check with a fresh incident waits for its changes
+	// to be delivered, since those of its new lane are delivered beside them.
+	deliverTime = 10 * time.Minute
+)
+
+// homeOf gives the lane that a check of a lane belongs to; zone is the one that
+// its spec says, empty for a spec that cannot be read.
+func homeOf(zones map[string]check.Zone, lane check.Lane, id, zone string) check.Lane {
+	if zone == "" {
+		zone = lane.Zone
+	}
+	return zones[zone].Home(zone, id)
+}
+
+// carry moves checks of a lane on: those that do not belong to it, and those
+// that are frozen. Each step is safe to repeat, also by others at the same time,
+// and whatever goes wrong is gone on with by the next who looks at the lane.
+func (s *Scheduler) carry(ctx context.Context, zones map[string]check.Zone, lane check.Lane, specs []check.Stored) error {
+	if len(specs) == 0 {
+		return nil
+	}
+	if err := s.allowMoves(ctx); err != nil {
+		return err
+	}
+	items := make([]check.Freezing, len(specs))
+	for i, st := range specs {
+		items[i] = check.Freezing{ID: st.ID, SHA: check.SHA(st.Spec)}
+		zone := lane.Zone
+		if c, err := check.Parse([]byte(st.Spec)); err == nil {
+			zone = c.ZoneName()
+		}
+		if err := s.knowZone(ctx, zones, zone); err != nil {
+			return err
+		}
+		if home := homeOf(zones, lane, st.ID, zone); home != lane && st.Spec != "" {
+			items[i].To = home
+		}
+	}
+	if err := s.waitForDelivery(ctx, lane, items); err != nil {
+		return err
+	}
+	found, err := s.q.Freeze(ctx, lane, items)
+	if err != nil {
+		return err
+	}
+	going := map[check.Lane][]check.Frozen{}
+	fresh := false
+	for _, f := range found {
+		if f.Outcome == check.MoveFrozen && f.To != (check.Lane{}) {
+			going[f.To] = append(going[f.To], f)
+			fresh = fresh || f.Now-f.Since < departAfter.Milliseconds()
+		}
+	}
+	if fresh {
+		// A failover of this lane's server must not wake what runs elsewhere.
+		if safe, err := s.q.Replicated(ctx, lane); err != nil || !safe {
+			return err
+		}
+	}
+	for to, frozen := range going {
+		if err := s.carryTo(ctx, lane, to, frozen); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// waitForDelivery lets those of items stay for now whose incidents handlers have
+// yet to hear of. Those that are frozen go on all the same.
+func (s *Scheduler) waitForDelivery(ctx context.Context, lane check.Lane, items []check.Freezing) error {
+	if done, err := s.q.Delivered(ctx, lane); err != nil || done {
+		return err
+	}
+	ids := make([]string, len(items))
+	for i, it := range items {
+		ids[i] = it.ID
+	}
+	stored, err := s.q.Specs(ctx, lane, ids)
+	if err != nil {
+		return err
+	}
+	now, err := s.q.Now(ctx)
+	if err != nil {
+		return err
+	}
+	for i, st := range stored {
+		var last check.Last
+		if st.Last != "" && json.Unmarshal([]byte(st.Last), &last) == nil && last.Incident != nil &&
+			now-max(last.Incident.Updated, last.Incident.Resolved) < deliverTime.Milliseconds() {
+			items[i].To = check.Lane{}
+		}
+	}
+	return nil
+}
+
+// knowZone enters a zone that checks are to go to and that nobody knows.
+func (s *Scheduler) knowZone(ctx context.Context, zones map[string]check.Zone, zone string) error {
+	if zones[zone].Partitions > 0 {
+		return nil
+	}
+	if err := s.q.EnterZone(ctx, zone); err != nil {
+		return err
+	}
+	s.lanes.soon()
+	zones[zone] = check.Zone{Partitions: 1}
+	return nil
+}
+
+// carryTo lets frozen checks arrive in a lane, and depart when they have been
+// there for a while.
+func (s *Scheduler) carryTo(ctx context.Context, from, to check.Lane, frozen []check.Frozen) error {
+	names, err := s.handlerNames(ctx)
+	if err != nil {
+		return err
+	}
+	cargo, err := s.q.Cargo(ctx, from, frozen, names)
+	if err != nil {
+		return err
+	}
+	outcomes, err := s.q.Arrive(ctx, to, cargo)
+	if err != nil {
+		return err
+	}
+	taken := 0
+	var leaving []check.Cargo
+	for i, c := range cargo {
+		switch outcomes[i] {
+		case check.MoveTaken:
+			taken++
+		case check.MoveBehind:
+			if err := s.catchUp(ctx, to, c); err != nil {
+				return err
+			}
+		case check.MoveKept:
+			if c.Now-c.Since >= departAfter.Milliseconds() {
+				leaving = append(leaving, c)
+			}
+		}
+	}
+	if taken > 0 {
+		s.hooks.Moved(from, to, taken)
+		s.log.InfoContext(ctx, "checks moved", "from", from.String(), "to", to.String(), "count", taken)
+	}
+	return s.depart(ctx, from, to, leaving)
+}
+
+// catchUp brings a newer spec to a check that stands already where it comes to.
+func (s *Scheduler) catchUp(ctx context.Context, to check.Lane, c check.Cargo) error {
+	spec, err := check.Parse([]byte(c.Spec))
+	if err != nil {
+		return nil // a bad one that a hand has left; it stays where it is
+	}
+	there, err := s.q.Specs(ctx, to, []string{c.ID})
+	if err != nil {
+		return err
+	}
+	now, err := s.q.Now(ctx)
+	if err != nil {
+		return err
+	}
+	a := check.Adoption{
+		ID: c.ID, Rev: c.Rev, Spec: c.Spec, SHA: check.SHA(c.Spec), Paused: spec.Paused, First: check.First(spec, time.UnixMilli(now), true).UnixMilli(),
+	}
+	if there[0].Spec != "" {
+		a.OldSHA = check.SHA(there[0].Spec)
+	}
+	_, err = s.q.Adopt(ctx, to, []check.Adoption{a}) // the next pass sees what came of it
+	return err
+}
+
+// depart lets checks go from a lane that have arrived in another one. What a
+// hand did to their specs in the old lane meanwhile is done in the new one.
+func (s *Scheduler) depart(ctx context.Context, from, to check.Lane, cargo []check.Cargo) error {
+	if len(cargo) == 0 {
+		return nil
+	}
+	ids := make([]string, len(cargo))
+	for i, c := range cargo {
+		ids[i] = c.ID
+	}
+	there, err := s.q.Specs(ctx, to, ids)
+	if err != nil {
+		return err
+	}
+	items := make([]check.Departure, len(cargo))
+	for i, c := range cargo {
+		items[i] = check.Departure{Cargo: c, Away: from.Zone != to.Zone}
+		if err := s.followHand(ctx, to, c, there[i].Spec); err != nil {
+			return err
+		}
+	}
+	_, err = s.q.Depart(ctx, from, items) // a conflict: the next pass sees what it is
+	return err
+}
+
+// followHand repeats in the new lane what a hand has done to the spec of a
+// frozen check in the old one, unless it has become another there.
+func (s *Scheduler) followHand(ctx context.Context, to check.Lane, c check.Cargo, there string) error {
+	switch {
+	case there == "" || c.Spec == there || check.SHA(there)[:16] != c.SHA:
+		return nil
+	case c.Spec == "":
+		return s.q.DropSpec(ctx, to, c.ID, there)
+	}
+	_, err := s.q.ReplaceSpec(ctx, to, c.ID, there, c.Spec)
+	return err
+}

@@ -1,0 +1,272 @@
+package scheduler
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/redpoll/redpoll/pkg/check"
+)
+
+// moves are the checks that dispatch froze and that nobody has carried on yet.
+type moves struct {
+	wake chan struct{} // holds one: there are some
+
+	mu     sync.Mutex
+	frozen map[check.Lane][]string // guarded by mu
+	// allowed: it was written down that checks may move. Guarded by mu.
+	allowed bool
+	// names are of handlers that workers offer, read at some time. Guarded by mu.
+	names []string
+	asked time.Time
+}
+
+func newMoves() moves {
+	return moves{wake: make(chan struct{}, 1), frozen: map[check.Lane][]string{}}
+}
+
+func (m *moves) add(lane check.Lane, ids []string) {
+	if len(ids) == 0 {
+		return
+	}
+	m.mu.Lock()
+	m.frozen[lane] = append(m.frozen[lane], ids...)
+	m.mu.Unlock()
+	select {
+	case m.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (m *moves) take() map[check.Lane][]string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := m.frozen
+	m.frozen = map[check.Lane][]string{}
+	return all
+}
+
+// carryFrozen carries checks on as soon as dispatch has frozen them. What it
+// does not manage the repair pass does.
+func (s *Scheduler) carryFrozen(ctx, work context.Context) {
+	t := s.trouble("moves")
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.moves.wake:
+		}
+		for lane, ids := range s.moves.take() {
+			for page := range slices.Chunk(ids, pageSize) {
+				if err := s.carryIDs(work, lane, page); err != nil {
+					t.failed(ctx, err)
+					continue
+				}
+				t.passed(ctx)
+			}
+		}
+	}
+}
+
+func (s *Scheduler) carryIDs(ctx context.Context, lane check.Lane, ids []string) error {
+	stored, err := s.q.Specs(ctx, lane, ids)
+	if err != nil {
+		return err
+	}
+	zones, err := s.q.Zones(ctx)
+	if err != nil {
+		return err
+	}
+	return s.carry(ctx, zones, lane, stored)
+}
+
+// handlerNames gives the names of all handlers that workers offer, at most 10 s
+// old.
+func (s *Scheduler) handlerNames(ctx context.Context) ([]string, error) {
+	s.moves.mu.Lock()
+	defer s.moves.mu.Unlock()
+	if time.Since(s.moves.asked) < 10*time.Second {
+		return s.moves.names, nil
+	}
+	beats, err := s.q.Workers(ctx)
+	if err != nil && replyCode(err) != wrongType {
+		return nil, err
+	}
+	s.moves.asked, s.moves.names = time.Now(), nil
+	for i := range beats {
+		s.moves.names = append(s.moves.names, beats[i].Handlers...)
+	}
+	slices.Sort(s.moves.names)
+	s.moves.names = slices.Compact(s.moves.names)
+	return s.moves.names, nil
+}
+
+// allowMoves writes down, once, that checks may move.
+func (s *Scheduler) allowMoves(ctx context.Context) error {
+	s.moves.mu.Lock()
+	defer s.moves.mu.Unlock()
+	if s.moves.allowed {
+		return nil
+	}
+	err := s.q.AllowMoves(ctx)
+	s.moves.allowed = err == nil
+	return err
+}
+
+// carryAway carries on those of specs that are not where they belong, or on
+// their way; away says true of those that belong to another lane of the zone.
+func (s *Scheduler) carryAway(ctx context.Context, l *look, specs []check.Stored, away map[string]bool) error {
+	name := l.lane.Zone
+	if len(away) == 0 || s.lanes.age(name, l.zones[name].Version, time.Now()) < learnTime {
+		return nil
+	}
+	var going []check.Stored
+	within := false
+	for _, st := range specs {
+		if inZone, ok := away[st.ID]; ok {
+			going = append(going, st)
+			within = within || inZone
+		}
+	}
+	if within {
+		if err := s.spread(ctx, l); err != nil {
+			return err
+		}
+	}
+	return s.carry(ctx, l.zones, l.lane, going)
+}
+
+// spread writes down that checks of a zone stand in other lanes than their own,
+// so that requests look for them there too.
+func (s *Scheduler) spread(ctx context.Context, l *look) error {
+	z, ok := l.zones[l.lane.Zone]
+	if !ok || z.Partitions == 0 || z.Spread > 0 {
+		return nil
+	}
+	z.Version, z.Spread = z.Version+1, max(z.Partitions, l.lane.Part+1)
+	l.zones[l.lane.Zone] = z
+	_, err := s.q.ChangeZone(ctx, l.lane.Zone, z)
+	s.lanes.soon()
+	return err
+}
+
+// settling is what passes have found of a zone whose checks move.
+type settling struct {
+	version int
+	clean   map[check.Lane]bool
+}
+
+// passed notes that a pass over a lane has ended. When every lane of a zone has
+// been gone through since its partitions changed, and nothing was found that
+// has to move, the zone is written down as settled.
+func (s *Scheduler) passed(ctx context.Context, p *pass) error {
+	zones, err := s.q.Zones(ctx)
+	if err != nil {
+		return err
+	}
+	name := p.lane.Zone
+	z := zones[name]
+	if p.moving > 0 || z.Spread > 0 {
+		if _, err := s.q.Follow(ctx, p.lane, z); err != nil {
+			return err
+		}
+	}
+	st := s.repairs.settling[name]
+	if z.Spread == 0 || z.Partitions == 0 || p.version != z.Version || p.moving > 0 {
+		delete(s.repairs.settling, name)
+		return nil
+	}
+	if p.lane.Part >= z.Partitions {
+		if left, err := s.leftOver(ctx, p.lane); err != nil || left {
+			return err
+		}
+	}
+	if st == nil || st.version != z.Version {
+		st = &settling{version: z.Version, clean: map[check.Lane]bool{}}
+		if s.repairs.settling == nil {
+			s.repairs.settling = map[string]*settling{}
+		}
+		s.repairs.settling[name] = st
+	}
+	if st.clean[p.lane] = true; len(st.clean) < z.Lanes() {
+		return nil
+	}
+	return s.settle(ctx, name, z)
+}
+
+// leftOver tells whether something is left in a lane that is given up.
+func (s *Scheduler) leftOver(ctx context.Context, lane check.Lane) (bool, error) {
+	empty, err := s.q.Empty(ctx, lane)
+	if err != nil || !empty {
+		return true, err
+	}
+	delivered, err := s.q.Delivered(ctx, lane)
+	return !delivered, err
+}
+
+// settle writes down that all checks of a zone are where they belong, and has
+// the keys of lanes deleted that are given up, once all others know of that.
+func (s *Scheduler) settle(ctx context.Context, name string, z check.Zone) error {
+	delete(s.repairs.settling, name)
+	done, err := s.q.ChangeZone(ctx, name, check.Zone{Version: z.Version + 1, Partitions: z.Partitions})
+	if err != nil || !done {
+		return err
+	}
+	s.log.InfoContext(ctx, "all checks of the zone are in their lanes", "zone", name, "partitions", z.Partitions)
+	s.lanes.soon()
+	for part := z.Partitions; part < z.Spread; part++ {
+		s.repairs.dropping = append(s.repairs.dropping, dropping{check.Lane{Zone: name, Part: part}, z.Version + 1, time.Now().Add(dropAfter)})
+	}
+	return nil
+}
+
+// dropAfter is how long after a lane was given up its keys are deleted: by then
+// everybody knows.
+const dropAfter = 15 * time.Second
+
+// dropping is a lane whose keys are to be deleted, unless its zone has got
+// another version by then.
+type dropping struct {
+	lane    check.Lane
+	version int
+	after   time.Time
+}
+
+// dropLanes deletes the keys of lanes that were given up a while ago.
+func (s *Scheduler) dropLanes(ctx context.Context) error {
+	if len(s.repairs.dropping) == 0 || time.Now().Before(s.repairs.dropping[0].after) {
+		return nil
+	}
+	d := s.repairs.dropping[0]
+	zones, err := s.q.Zones(ctx)
+	if err != nil {
+		return err
+	}
+	s.repairs.dropping = s.repairs.dropping[1:]
+	if zones[d.lane.Zone].Version != d.version {
+		return nil
+	}
+	return s.q.DropLane(ctx, d.lane)
+}
+
+// plant puts the tombstones of a lane also where their checks belong, so that an
+// older request finds them there.
+func (s *Scheduler) plant(ctx context.Context, zones map[string]check.Zone, lane check.Lane, ids []string) error {
+	found, err := s.q.Standings(ctx, lane, ids)
+	if err != nil {
+		return err
+	}
+	stones := map[check.Lane][]check.Stone{}
+	for i, st := range found {
+		if home := zones[lane.Zone].Home(lane.Zone, ids[i]); st.Kind == check.StandsRemoved && home != lane {
+			stones[home] = append(stones[home], check.Stone{ID: ids[i], Rev: st.Rev, Until: st.Until})
+		}
+	}
+	for home, page := range stones {
+		if _, err := s.q.Plant(ctx, home, page); err != nil {
+			return err
+		}
+	}
+	return nil
+}
