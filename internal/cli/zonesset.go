@@ -138,7 +138,7 @@ func (a *app) zonesDeleteCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "delete ZONE",
 		Short: "Delete a zone that has no checks and no workers",
-		Long:  "Delete a zone that has no checks and that no worker serves, with the results and changes that are kept in it. The next check for it makes it anew.",
+		Long:  "Delete a zone that has no checks and that no worker serves, with the results and changes that are kept in it: a scheduler does that in the next minute. The next check for it makes it anew.",
 		Args:  oneZone,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			conn, err := a.connect(cmd.Context())
@@ -159,7 +159,7 @@ func (a *app) zonesDeleteCmd() *cobra.Command {
 }
 
 // deleteZone takes a zone out of the list, so that nobody looks after it any
-// more, and then deletes its keys.
+// more. A scheduler deletes its keys when all know that.
 func (a *app) deleteZone(ctx context.Context, conn *connection, z zoneRow) error {
 	switch {
 	case z.Checks > 0:
@@ -178,14 +178,6 @@ func (a *app) deleteZone(ctx context.Context, conn *connection, z zoneRow) error
 	}
 	if !done {
 		return &codeError{ExitWrong, fmt.Errorf("zone %s was changed by somebody else just now", z.Zone)}
-	}
-	if err := sleep(ctx, 3*time.Second); err != nil { // by then all schedulers have left it
-		return err
-	}
-	for part := range z.Lanes {
-		if err := conn.DropLane(ctx, check.Lane{Zone: z.Zone, Part: part}); err != nil {
-			return err
-		}
 	}
 	_, err = fmt.Fprintf(a.Stdout, "%s: deleted\n", z.Zone)
 	return err

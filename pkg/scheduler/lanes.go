@@ -234,6 +234,7 @@ func (s *Scheduler) findLanes(ctx context.Context) (laneChanges, error) {
 		}
 	}
 	ch := s.lanes.update(list, time.Now())
+	s.moves.giveUp(ch.gone, list, time.Now())
 	for name, z := range ch.lost {
 		s.log.ErrorContext(ctx, "zone was lost from the list of zones", "zone", name, "partitions", z.Partitions)
 		s.hooks.Repaired(check.Lane{Zone: name}, "", kindZoneLost)

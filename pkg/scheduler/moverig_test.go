@@ -52,14 +52,20 @@ func (r *rig) passes() {
 	}
 }
 
-// settle makes passes until every check is where it belongs, and each zone
-// says so.
+// settle makes passes until every check is where it belongs.
 func (r *rig) settle() {
 	r.t.Helper()
 	for range 6 {
 		r.passes()
 		r.age()
 	}
+	r.wantSettled()
+}
+
+// wantSettled fails unless every check is where it belongs, and each zone says
+// so.
+func (r *rig) wantSettled() {
+	r.t.Helper()
 	zones, err := r.Zones(r.t.Context())
 	r.must(err)
 	for name, z := range zones {

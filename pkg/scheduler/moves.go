@@ -20,6 +20,8 @@ type moves struct {
 	// names are of handlers that workers offer, read at some time. Guarded by mu.
 	names []string
 	asked time.Time
+	// given are lanes whose keys are to be deleted. Guarded by mu.
+	given []givenUp
 }
 
 func newMoves() moves {
@@ -205,8 +207,7 @@ func (s *Scheduler) leftOver(ctx context.Context, lane check.Lane) (bool, error)
 	return !delivered, err
 }
 
-// settle writes down that all checks of a zone are where they belong, and has
-// the keys of lanes deleted that are given up, once all others know of that.
+// settle writes down that all checks of a zone are where they belong.
 func (s *Scheduler) settle(ctx context.Context, name string, z check.Zone) error {
 	delete(s.repairs.settling, name)
 	done, err := s.q.ChangeZone(ctx, name, check.Zone{Version: z.Version + 1, Partitions: z.Partitions})
@@ -215,39 +216,68 @@ func (s *Scheduler) settle(ctx context.Context, name string, z check.Zone) error
 	}
 	s.log.InfoContext(ctx, "all checks of the zone are in their lanes", "zone", name, "partitions", z.Partitions)
 	s.lanes.soon()
-	for part := z.Partitions; part < z.Spread; part++ {
-		s.repairs.dropping = append(s.repairs.dropping, dropping{check.Lane{Zone: name, Part: part}, z.Version + 1, time.Now().Add(dropAfter)})
-	}
 	return nil
 }
 
-// dropAfter is how long after a lane was given up its keys are deleted: by then
-// everybody knows.
-const dropAfter = 15 * time.Second
+const (
+	// dropAfter is how long after a lane was given up its keys are deleted: by
+	// then everybody knows. After dropLimit somebody else has done it.
+	dropAfter = 15 * time.Second
+	dropLimit = 5 * time.Minute
+)
 
-// dropping is a lane whose keys are to be deleted, unless its zone has got
+// givenUp is a lane whose keys are to be deleted, unless its zone has got
 // another version by then.
-type dropping struct {
+type givenUp struct {
 	lane    check.Lane
 	version int
-	after   time.Time
+	at      time.Time
+}
+
+// giveUp notes lanes that their zones have given up.
+func (m *moves) giveUp(lanes []check.Lane, list map[string]check.Zone, now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.given = slices.DeleteFunc(m.given, func(g givenUp) bool { return now.Sub(g.at) > dropLimit })
+	for _, lane := range lanes {
+		m.given = append(m.given, givenUp{lane, list[lane.Zone].Version, now})
+	}
+}
+
+// ripe takes those of the given up lanes whose time has come.
+func (m *moves) ripe(now time.Time) (ripe []givenUp) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.given = slices.DeleteFunc(m.given, func(g givenUp) bool {
+		is := now.Sub(g.at) >= dropAfter
+		if is {
+			ripe = append(ripe, g)
+		}
+		return is
+	})
+	return ripe
 }
 
 // dropLanes deletes the keys of lanes that were given up a while ago.
-func (s *Scheduler) dropLanes(ctx context.Context) error {
-	if len(s.repairs.dropping) == 0 || time.Now().Before(s.repairs.dropping[0].after) {
+func (s *Scheduler) dropLanes(ctx context.Context, now time.Time) error {
+	ripe := s.moves.ripe(now)
+	if len(ripe) == 0 {
 		return nil
 	}
-	d := s.repairs.dropping[0]
 	zones, err := s.q.Zones(ctx)
 	if err != nil {
 		return err
 	}
-	s.repairs.dropping = s.repairs.dropping[1:]
-	if zones[d.lane.Zone].Version != d.version {
-		return nil
+	for _, g := range ripe {
+		if zones[g.lane.Zone].Version != g.version {
+			continue
+		}
+		if err := s.q.DropLane(ctx, g.lane); err != nil {
+			return err
+		}
+		s.log.InfoContext(ctx, "lane deleted", "lane", g.lane.String())
 	}
-	return s.q.DropLane(ctx, d.lane)
+	return nil
 }
 
 // plant puts the tombstones of a lane also where their checks belong, so that an

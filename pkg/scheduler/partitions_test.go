@@ -48,9 +48,11 @@ func TestPartitionsGrowAndShrink(t *testing.T) {
 	eachRig(t, func(t *testing.T, r *rig) {
 		ctx := t.Context()
 		r.fill(60)
+		_, err := r.s.findLanes(ctx)
+		r.must(err)
 		for _, n := range []int{8, 3, 16, 1} {
 			r.partitions(n)
-			r.settle()
+			r.settleKnown()
 			if lanes := r.lanesOf(); len(lanes) != n {
 				t.Errorf("%d partitions: lanes %v", n, lanes)
 			}
@@ -63,12 +65,7 @@ func TestPartitionsGrowAndShrink(t *testing.T) {
 				t.Errorf("%d partitions: %d specs, %d incidents, want 60 and 1", n, specs, incidents)
 			}
 		}
-		for i := range r.s.repairs.dropping {
-			r.s.repairs.dropping[i].after = time.Time{}
-		}
-		for len(r.s.repairs.dropping) > 0 {
-			r.must(r.s.dropLanes(ctx))
-		}
+		r.must(r.s.dropLanes(ctx, time.Now().Add(dropAfter)))
 		for _, key := range r.client.Keys(ctx, "redpoll:{*").Val() {
 			if !strings.HasPrefix(key, "redpoll:{default:0}") {
 				t.Errorf("%s is left over", key)
@@ -217,17 +214,19 @@ func TestPartitionsByHand(t *testing.T) {
 // settleKnown is settle with a scheduler that reads the list of zones.
 func (r *rig) settleKnown() {
 	r.t.Helper()
-	for range 4 {
-		r.passes()
-		r.age()
+	for range 6 {
 		_, err := r.s.findLanes(r.t.Context())
 		r.must(err)
-		for name, z := range r.s.lanes.zones {
+		for name, z := range r.s.lanes.zones { // everybody knows by now
 			z.since = time.Now().Add(-time.Hour)
 			r.s.lanes.zones[name] = z
 		}
+		r.passes()
+		r.age()
 	}
-	r.settle()
+	_, err := r.s.findLanes(r.t.Context())
+	r.must(err)
+	r.wantSettled()
 }
 
 // Nothing moves before everybody has had the time to learn of the new lanes.

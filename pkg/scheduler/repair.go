@@ -38,7 +38,6 @@ type repairState struct {
 	horizons horizons
 	passes   map[check.Lane]*pass
 	settling map[string]*settling
-	dropping []dropping
 	cleaned  time.Time // heartbeats and downtimes
 }
 
@@ -66,12 +65,12 @@ type pass struct {
 func (s *Scheduler) repair(ctx, work context.Context) {
 	for ctx.Err() == nil {
 		if !s.holdsLock() {
-			s.repairs = repairState{dropping: s.repairs.dropping}
+			s.repairs = repairState{}
 			pause(ctx, jitter(lockRetry))
 			continue
 		}
 		s.cleanWorkers(work)
-		if err := s.dropLanes(work); err != nil {
+		if err := s.dropLanes(work, time.Now()); err != nil {
 			s.log.WarnContext(ctx, "keys of a lane that was given up stay", "err", err)
 		}
 		p := s.nextPass(time.Now())

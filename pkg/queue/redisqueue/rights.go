@@ -45,7 +45,7 @@ var scriptRoles = map[string]string{
 	"settle":   "worker",
 	"shed":     "scheduler",
 	"sweep":    "scheduler operator viewer",
-	"zone":     "scheduler",
+	"zone":     "scheduler operator",
 }
 
 // Viewer is the role that changes nothing.
@@ -56,13 +56,16 @@ const Viewer = "viewer"
 var ownRights = map[string]string{
 	"scheduler": "INFO;TIME;HGET {meta} f;HSETNX {meta} f v;HGETALL {zones};HEXISTS {zones} f;HSETNX {zones} f v;HGETALL {workers};HDEL {workers} f;" +
 		"XGROUP CREATE {ready} g 0;XGROUP CREATE {intake} g 0;XREADGROUP GROUP g c STREAMS {intake} >;XACK {intake} g 1-1;XDEL {intake} 1-1;" +
-		"ZCOUNT {due} 0 1;XLEN {ready};XPENDING {ready} g;XINFO CONSUMERS {ready} g;HSCAN {specs} 0;HSCAN {runs} 0;ZSCAN {due} 0;HMGET {specs} f;HDEL {incidents} f",
+		"ZCOUNT {due} 0 1;XLEN {ready};XPENDING {ready} g;XINFO CONSUMERS {ready} g;HSCAN {specs} 0;HSCAN {runs} 0;ZSCAN {due} 0;HMGET {specs} f;HDEL {incidents} f;" +
+		"HSET {meta} f v;HGET {zones} f;WAIT 1 1;HMGET {runs} f;HLEN {specs};ZCARD {due};HLEN {incidents};HMGET {incidents} f;HSCAN {incidents} 0;HSETNX {incidents} f v;" +
+		"HSETNX {specs} f v;XREVRANGE {changes} + -;XINFO GROUPS {changes};" +
+		"UNLINK {ready};UNLINK {runs};UNLINK {last};UNLINK {incidents};UNLINK {results};UNLINK {changes};UNLINK {readers};UNLINK {dead}",
 	"worker": "INFO;TIME;HGET {meta} f;HGETALL {zones};HGETALL {downtimes};HSET {workers} f v;HDEL {workers} f;XGROUP CREATE {ready} g 0;XREADGROUP GROUP g c STREAMS {ready} >;" +
 		"XPENDING {ready} g;XRANGE {ready} - +;XACK {ready} g 1-1;HMGET {last} f;HMGET {specs} f;HSTRLEN {specs} f;XREAD STREAMS {changes} 0",
 	"producer": "XADD {intake} * f v;XRANGE {intake:log} - +;XREVRANGE {intake:log} + -;XREAD STREAMS {intake:log} 0",
 	Viewer: "INFO;TIME;HGETALL {zones};HGETALL {downtimes};HGETALL {workers};HGET {meta} f;HMGET {specs} f;HSCAN {specs} 0;HMGET {runs} f;ZRANGE {due} 0 1;ZSCORE {due} m;XLEN {ready};" +
 		"XINFO GROUPS {ready};XINFO STREAM {results};XRANGE {results} - +;XREVRANGE {results} + -;XREAD STREAMS {results} 0;HSCAN {incidents} 0;TYPE {due};EXISTS {intake:lock}",
-	"operator": "INFO;TIME;XADD {intake} * f v;XREAD STREAMS {intake:log} 0;HSCAN {specs} 0;HSCAN {incidents} 0;XRANGE {results} - +",
+	"operator": "INFO;TIME;HGETALL {zones};HGETALL {workers};HGET {meta} f;HSET {meta} f v;HLEN {specs};HMGET {runs} f;XADD {intake} * f v;XREAD STREAMS {intake:log} 0;HSCAN {specs} 0;HSCAN {incidents} 0;XRANGE {results} - +",
 	"keda":     "INFO;XLEN {ready};XPENDING {ready} g;XINFO GROUPS {ready}",
 }
 
