@@ -137,3 +137,37 @@ func TestQueriesInPages(t *testing.T) {
 		t.Errorf("%d queries found: the test looks in the wrong place", found)
 	}
 }
+
+var logLine = regexp.MustCompile(`kubectl [^|\n]* logs [^|\n]*\| grep '?([^'\n]+)'?`)
+
+// TestLogLinesInPages: what a runbook looks for in a log is what some program
+// says there.
+func TestLogLinesInPages(t *testing.T) {
+	t.Parallel()
+	var code strings.Builder
+	for _, dir := range []string{"pkg", "internal", "cmd"} {
+		err := filepath.WalkDir(filepath.Join(root, dir), func(path string, d os.DirEntry, err error) error {
+			if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			code.Write(text)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	found := 0
+	for _, r := range alerts(t) {
+		for _, m := range logLine.FindAllStringSubmatch(read(t, "docs/runbooks/"+r.Alert+".md"), -1) {
+			found++
+			if !strings.Contains(code.String(), `"`+m[1]) {
+				t.Errorf("%s.md: nobody logs %q", r.Alert, m[1])
+			}
+		}
+	}
+	if found < 5 {
+		t.Errorf("%d log lines found: the test looks in the wrong place", found)
+	}
+}
