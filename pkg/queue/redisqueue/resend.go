@@ -3,6 +3,8 @@ package redisqueue
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/redpoll/redpoll/pkg/check"
 )
@@ -68,9 +70,9 @@ func (q *Queue) Changes(ctx context.Context, lane check.Lane, from, to string, c
 
 // Readers lists the handlers that read a lane's changes, or did once.
 func (q *Queue) Readers(ctx context.Context, lane check.Lane) ([]string, error) {
-	names, err := q.client.HKeys(ctx, q.KeyReaders(lane)).Result()
+	all, err := q.client.HGetAll(ctx, q.KeyReaders(lane)).Result()
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", q.KeyReaders(lane), err)
 	}
-	return names, nil
+	return slices.Sorted(maps.Keys(all)), nil
 }
