@@ -57,8 +57,14 @@ func judgeAlert(r monitoring.Rule, page func(name string) (string, error)) (faul
 			faults = append(faults, "its page has no "+strings.TrimSpace(want))
 		}
 	}
+	if line := bareLine.FindString(text); line != "" {
+		faults = append(faults, "its page has a command outside of a block: "+line)
+	}
 	return faults
 }
+
+// bareLine is something to type that is not indented.
+var bareLine = regexp.MustCompile(`(?m)^(?:kubectl|redpoll|redis-cli|sum|max|topk|histogram_quantile)\b.*$`)
 
 func runbook(name string) (string, error) {
 	text, err := os.ReadFile(filepath.Join(root, "docs/runbooks", name+".md"))
@@ -114,8 +120,8 @@ func TestPlantedAlerts(t *testing.T) {
 		}
 	}
 	r := alerts(t)[0]
-	if got := judgeAlert(r, func(string) (string, error) { return "# " + r.Alert + "\n\ncritical: x\n", nil }); len(got) != 3 {
-		t.Errorf("judgeAlert() with an empty page = %q, want three headings", got)
+	if got := judgeAlert(r, func(string) (string, error) { return "# " + r.Alert + "\n\ncritical: x\n\nredpoll get\n", nil }); len(got) != 4 {
+		t.Errorf("judgeAlert() with a bad page = %q, want three headings and a line that is no block", got)
 	}
 }
 
