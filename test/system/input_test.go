@@ -29,7 +29,7 @@ func TestBadRequests(t *testing.T) {
 		{"id that is a key", `id "redpoll:{default:0}:due" command tcp every 30s params.host h params.port 1`, "id"},
 		{"zone", "id x zone Zürich command tcp every 30s params.host h params.port 1", "zone"},
 		{"giant spec", "id x command tcp every 30s params.host h params.port 1 params.send " + strings.Repeat("x", 70_000), "65536"},
-		{"too long to be read", "id x command tcp every 30s params.host h params.port 1 params.send " + strings.Repeat("x", 300_000), "not read"},
+		{"too long to be read", "id x command tcp every 30s params.host h params.port 1 params.send " + strings.Repeat("x", 300_000), "300056 bytes"},
 		{"invalid UTF-8", `id x command tcp every 30s params.host h params.port 1 labels.site "\xff\xfe"`, "UTF-8"},
 		{"nul", `id "x\x00y" command tcp every 30s params.host h params.port 1`, "id"},
 		{"broken JSON", `spec '{"id":"x"'`, "JSON"},
