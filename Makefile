@@ -72,7 +72,7 @@ fuzz: ## every fuzz test for FUZZTIME (10s)
 	@grep -rlE '^func Fuzz' --include='*_test.go' pkg internal | sort | while read -r file; do \
 		for name in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]*)\(.*/\1/p' "$$file"); do \
 			echo "$$(dirname "$$file") $$name"; \
-			$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")" || exit 1; \
+			$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s "./$$(dirname "$$file")" || exit 1; \
 		done; \
 	done
 

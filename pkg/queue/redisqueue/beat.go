@@ -45,14 +45,21 @@ func (q *Queue) Workers(ctx context.Context) ([]check.Heartbeat, error) {
 	}
 	out := make([]check.Heartbeat, 0, len(all))
 	for name, text := range all {
-		var hb check.Heartbeat
-		if json.Unmarshal([]byte(text), &hb) == nil {
-			hb.Name = name
+		if hb, ok := parseBeat(name, text); ok {
 			out = append(out, hb)
 		}
 	}
 	slices.SortFunc(out, func(a, b check.Heartbeat) int { return strings.Compare(a.Name, b.Name) })
 	return out, nil
+}
+
+// parseBeat reads the heartbeat of a worker.
+func parseBeat(name, text string) (hb check.Heartbeat, ok bool) {
+	if json.Unmarshal([]byte(text), &hb) != nil {
+		return hb, false
+	}
+	hb.Name = name
+	return hb, true
 }
 
 // DropWorkers removes the heartbeats of workers that are gone for good, or
