@@ -233,3 +233,25 @@ func TestDowntimeAgainstWalker(t *testing.T) {
 		}
 	}
 }
+
+func FuzzParseDowntime(f *testing.F) {
+	for _, text := range []string{
+		`{"id":"a","checks":["web*"],"from":"2026-01-02T03:04:05Z","until":"2026-01-02T05:04:05Z"}`,
+		`{"id":"a","zone":"*","labels":{"site":"fra"},"cron":"0 3 * * *","timezone":"Europe/Berlin","for":"2h"}`, `{"id":"a","checks":["[","\\","***?"],"cron":"@"}`, `{`, `[]`, `{"id":"a","for":"-1h"}`,
+	} {
+		f.Add(text, "web1", int64(1_767_300_000_000))
+	}
+	f.Fuzz(func(t *testing.T, text, id string, at int64) {
+		d, err := ParseDowntime(text)
+		if err != nil {
+			return
+		}
+		if _, err := ParseDowntime(d.Text()); err != nil {
+			t.Errorf("ParseDowntime(Text() of %q) = %v", text, err)
+		}
+		d.Covers(&Check{ID: id, Zone: "default", Labels: map[string]string{"site": id}})
+		d.Window(at % (1 << 45))
+		d.Touches(at%(1<<45), at%(1<<45)+1000)
+		d.Over(at % (1 << 45))
+	})
+}

@@ -235,3 +235,25 @@ func FuzzElement(f *testing.F) {
 		}
 	})
 }
+
+// FuzzOpen: a list of programs that cannot be used is an error, with the name of
+// the program where there is one.
+func FuzzOpen(f *testing.F) {
+	for _, text := range []string{
+		"plugins:\n  a:\n    path: /bin/true\n    argv: [\"-H\", \"{host}\"]\n    args: {host: {match: '[a-z]+', target: true}}\n", "plugins: {a: {path: sh}}", "speedtest: {path: /bin/true, limits: {cpu: 1s}}",
+		"plugins: [", "plugins: {a: {args: {b: '('}}}", "plugins: &a {b: *a}", "plugins: {a: {path: /bin/true, sha512: zz, timeout: -1s, limits: {memory: 1e99}}}", "\x00",
+	} {
+		f.Add(text)
+	}
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, text string) {
+		file := filepath.Join(dir, "plugins.yaml")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		p, err := Open(file)
+		if err == nil && p == nil {
+			t.Errorf("Open() of %q = nil, nil", text)
+		}
+	})
+}
