@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -18,7 +19,7 @@ type addOptions struct {
 	requestOptions
 	every, phase, cron, timezone, at string
 	timeout, retryEvery              string
-	handlers, first                  string
+	handlers, first, parents, flap   string
 	labels, meta                     []string
 	attempts                         int
 	noHandlers, suppress, paused     bool
@@ -75,6 +76,8 @@ func (o *addOptions) flags(cmd *cobra.Command) {
 	f.BoolVar(&o.noHandlers, "no-handlers", false, "no handler at all")
 	f.StringArrayVarP(&o.labels, "label", "l", nil, "`KEY=VALUE`, may be repeated")
 	f.StringArrayVar(&o.meta, "meta", nil, "`KEY=VALUE`, may be repeated")
+	f.StringVar(&o.parents, "parents", "", "comma list of checks of the same zone: while one is in trouble this one opens no incident")
+	f.StringVar(&o.flap, "flap", "", "one incident of many when the state goes to and fro: on, or `HIGH,LOW,WINDOW` (percent, percent, results)")
 	f.BoolVar(&o.suppress, "suppress-incidents", false, "never open an incident")
 	f.BoolVar(&o.paused, "paused", false, "do not run it for now")
 	f.StringVar(&o.first, "first", "", "first run of a new check: now (default) or spread, on its grid")
@@ -110,6 +113,12 @@ func (o *addOptions) fields(zone string, args []string) (fields, error) {
 	if o.noHandlers {
 		f = append(f, field{"handlers", "[]"})
 	}
+	f = f.with("parents", o.parents)
+	flap, err := flapFields(o.flap)
+	if err != nil {
+		return nil, err
+	}
+	f = append(f, flap...)
 	if o.suppress {
 		f = append(f, field{"suppress_incidents", "true"})
 	}
@@ -117,6 +126,24 @@ func (o *addOptions) fields(zone string, args []string) (fields, error) {
 		f = append(f, field{"paused", "true"})
 	}
 	return f.with("first", o.first), nil
+}
+
+// flapFields reads --flap.
+func flapFields(text string) (fields, error) {
+	if text == "" {
+		return nil, nil
+	}
+	if text == "on" {
+		return fields{{"flap", "{}"}}, nil
+	}
+	var f fields
+	for i, value := range strings.Split(text, ",") {
+		if i > 2 || value == "" {
+			return nil, fmt.Errorf("--flap %q: want on, or HIGH,LOW,WINDOW such as 50,25,20", text)
+		}
+		f = append(f, field{[]string{"flap.high", "flap.low", "flap.window"}[i], value})
+	}
+	return f, nil
 }
 
 // validate refuses what a scheduler would refuse, so that a mistake is told

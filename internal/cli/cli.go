@@ -150,7 +150,7 @@ Exit codes: 0 done; 1 something was wrong, refused or different;
 			a.applyCmd(), a.diffCmd(), a.exportCmd(),
 		}},
 		{"watch", "Watch:", []*cobra.Command{
-			a.topCmd(), a.resultsCmd(), a.deadLettersCmd(), a.traceCmd(), a.incidentsCmd(), a.ackCmd(), a.dueCmd(), a.workersCmd(), a.zonesCmd(), a.verifyCmd(),
+			a.topCmd(), a.resultsCmd(), a.deadLettersCmd(), a.traceCmd(), a.incidentsCmd(), a.ackCmd(), a.downtimeCmd(), a.dueCmd(), a.workersCmd(), a.zonesCmd(), a.verifyCmd(),
 		}},
 	}
 	for _, g := range groups {

@@ -56,6 +56,8 @@ type description struct {
 	Due  int64       `json:"due,omitempty"`
 	Run  *runRow     `json:"run,omitempty"`
 	Last *check.Last `json:"last,omitempty"`
+	// Downtimes are those that cover the check, now or later.
+	Downtimes []downtimeRow `json:"downtimes,omitempty"`
 }
 
 func (a *app) describeCmd() *cobra.Command {
@@ -120,6 +122,17 @@ func (a *app) describe(ctx context.Context, conn *connection, t target) (*descri
 	if p.Record.State != "" {
 		d.Run = newRunRow(p.Record)
 	}
+	if d.check != nil {
+		now, err := conn.Now(ctx)
+		if err != nil {
+			return nil, err
+		}
+		rows, err := downtimeRows(ctx, conn, now)
+		if err != nil {
+			return nil, err
+		}
+		d.Downtimes = downtimesOf(rows, d.check)
+	}
 	return d, nil
 }
 
@@ -163,6 +176,9 @@ func (d *description) write(w io.Writer, p *printer, now int64) {
 	} else {
 		fmt.Fprintf(w, "%-12s%s since %s\n", "State:", p.paint(d.State), past(d.Since))
 		d.writeLast(line, past)
+	}
+	for _, r := range d.Downtimes {
+		line("Downtime", "%s, %s, until %s", r.ID, r.when(now), clock(r.End))
 	}
 	switch {
 	case d.Due != 0 && d.Due <= now:
@@ -215,6 +231,13 @@ func (d *description) writeSpec(line lineFunc) {
 		text, _ := json.Marshal(c.Meta) // came from JSON
 		line("Meta", "%s", text)
 	}
+	if len(c.Parents) > 0 {
+		line("Parents", "%s", strings.Join(c.Parents, ", "))
+	}
+	if c.Flap != nil {
+		f := c.Flap.Filled()
+		line("Flapping", "from %d%% of the last %d results on, until fewer than %d%%", f.High, f.Window, f.Low)
+	}
 	if c.SuppressIncidents {
 		line("Incidents", "suppressed")
 	}
@@ -232,6 +255,9 @@ func (d *description) writeLast(line lineFunc, past func(int64) string) {
 		time.Duration(l.Finished-l.Started)*time.Millisecond, time.Duration(l.Started-l.Planned)*time.Millisecond)
 	if l.Fails > 0 {
 		line("Not OK", "%d in a row", l.Fails)
+	}
+	if l.Held != "" {
+		line("Held", "%s", heldText(l.Held))
 	}
 	if inc := l.Open(); inc != nil {
 		line("Incident", "%s: %s -> %s, open since %s", inc.ID, inc.From, inc.To, past(inc.Opened))

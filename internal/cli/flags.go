@@ -14,6 +14,7 @@ import (
 // The formats of -o.
 const (
 	formatTable = "table"
+	formatWide  = "wide" // a table with more columns, where there are more
 	formatJSON  = "json"
 	formatJSONL = "jsonl"
 	formatYAML  = "yaml"
@@ -32,6 +33,7 @@ type options struct {
 	prefix        string
 	zone          string // empty: not said
 	output        string
+	wide          bool // output was wide: it is table here
 	noColor       bool
 }
 
@@ -56,7 +58,7 @@ func (a *app) globalFlags(root *cobra.Command) {
 	f.StringVar(&a.opt.serverName, "redis-server-name", "", "`name` in Redis' certificate, when it is not the host of --redis (REDPOLL_REDIS_SERVER_NAME)")
 	f.StringVar(&a.opt.prefix, "prefix", "redpoll", "`prefix` of all Redis keys (REDPOLL_PREFIX)")
 	f.StringVar(&a.opt.zone, "zone", "", "`zone` to act on: default \"default\", lists take all (REDPOLL_ZONE)")
-	f.StringVarP(&a.opt.output, "output", "o", formatTable, "`format` of the data: table, json, jsonl, yaml or name (REDPOLL_OUTPUT)")
+	f.StringVarP(&a.opt.output, "output", "o", formatTable, "`format` of the data: table, wide, json, jsonl, yaml or name (REDPOLL_OUTPUT)")
 	f.BoolVar(&a.opt.noColor, "no-color", false, "no colours on a terminal (NO_COLOR)")
 }
 
@@ -88,9 +90,12 @@ func (a *app) settings(cmd *cobra.Command) error {
 	if a.Getenv("NO_COLOR") != "" {
 		a.opt.noColor = true
 	}
-	formats := []string{formatTable, formatJSON, formatJSONL, formatYAML, formatName}
+	formats := []string{formatTable, formatWide, formatJSON, formatJSONL, formatYAML, formatName}
 	if !slices.Contains(formats, a.opt.output) {
 		faults = append(faults, fmt.Sprintf("output %q: want one of %s", a.opt.output, strings.Join(formats, ", ")))
+	}
+	if a.opt.output == formatWide {
+		a.opt.output, a.opt.wide = formatTable, true
 	}
 	if a.opt.zone != "" && !zonePattern.MatchString(a.opt.zone) {
 		faults = append(faults, fmt.Sprintf("zone %q: want 1 to 32 of a-z, 0-9 and -", a.opt.zone))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,6 +24,7 @@ type checkRow struct {
 	Ran    int64           `json:"ran,omitempty"`
 	Worker string          `json:"worker,omitempty"`
 	Open   string          `json:"incident,omitempty"`
+	Held   string          `json:"held,omitempty"`
 	Error  string          `json:"error,omitempty"`
 	Spec   json.RawMessage `json:"spec"`
 
@@ -39,7 +41,7 @@ func newCheckRow(s stored) checkRow {
 	}
 	if last := parseLast(s.Last); last != nil {
 		r.State, r.Reason, r.Text = last.State.String(), last.Reason, last.Text
-		r.Since, r.Ran, r.Worker = last.Since, last.Started, last.Worker
+		r.Since, r.Ran, r.Worker, r.Held = last.Since, last.Started, last.Worker, last.Held
 		if inc := last.Open(); inc != nil {
 			r.Open = inc.ID
 		}
@@ -48,6 +50,14 @@ func newCheckRow(s stored) checkRow {
 }
 
 func (r checkRow) target() target { return target{r.Zone, r.ID} }
+
+// reasonText is the reason, and what holds the incident.
+func (r checkRow) reasonText() string {
+	if r.Held == "" {
+		return cmpOr(r.Reason, "-")
+	}
+	return strings.TrimSpace(r.Reason + " (" + heldText(r.Held) + ")")
+}
 
 // command and schedule are what a table shows of a spec that may be unreadable.
 func (r checkRow) command() string {
@@ -120,7 +130,7 @@ func checkView(now int64) view[checkRow] {
 				since = roughly(time.Duration(now-r.Since) * time.Millisecond)
 				ran = ago(time.Duration(now-r.Ran) * time.Millisecond)
 			}
-			return []string{r.ID, r.Zone, r.command(), r.schedule(), state, since, ran, cmpOr(r.Reason, "-"), shorten(cmpOr(r.Error, r.Text), 60)}
+			return []string{r.ID, r.Zone, r.command(), r.schedule(), state, since, ran, r.reasonText(), shorten(cmpOr(r.Error, r.Text), 60)}
 		},
 		name: func(r checkRow) string { return r.target().String() },
 	}

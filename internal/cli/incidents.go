@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"slices"
@@ -13,75 +14,156 @@ import (
 	"github.com/redpoll/redpoll/pkg/queue/redisqueue"
 )
 
-// incidentRow is an incident and its acknowledgement.
+// incidentRow is an incident and its acknowledgement, or a check in trouble
+// whose incident is held.
 type incidentRow struct {
 	check.Incident
-	Zone  string          `json:"zone"`
-	Check string          `json:"check"`
+	Zone  string `json:"zone"`
+	Check string `json:"check"`
+	// Acked says that Ack holds now: it is there, was not taken back and has not
+	// ended.
+	Acked bool            `json:"acked"`
 	Ack   json.RawMessage `json:"ack,omitempty"`
+	// Held says what keeps the incident of a check from opening; it has no id
+	// then, and Opened is the beginning of the state.
+	Held string `json:"held,omitempty"`
 }
 
-// ackText says who acknowledged an incident, and what he said.
+// ackText says who acknowledged an incident, until when, and what he said.
 func (r incidentRow) ackText() string {
-	if len(r.Ack) == 0 {
+	var ack check.Ack
+	switch {
+	case len(r.Ack) == 0:
+		return "-"
+	case json.Unmarshal(r.Ack, &ack) != nil:
+		return "yes" // what cannot be read is shown as acknowledged
+	case ack.Removed:
 		return "-"
 	}
-	var ack struct{ By, Comment string }
-	_ = json.Unmarshal(r.Ack, &ack) // what cannot be read is shown as acknowledged
-	return strings.TrimSpace(cmpOr(ack.By, "yes") + " " + ack.Comment)
+	text := cmpOr(ack.By, "yes")
+	switch {
+	case !r.Acked:
+		text = "ended (" + text + ")"
+	case !ack.Until.IsZero():
+		text += " until " + ack.Until.Local().Format("2006-01-02 15:04:05")
+	}
+	return strings.TrimSpace(text + " " + ack.Comment)
+}
+
+// target names the check of an incident.
+func (r incidentRow) target() string { return target{r.Zone, r.Check}.String() }
+
+// stateText says how an incident is.
+func (r incidentRow) stateText() string {
+	if r.Resolved != 0 {
+		return "resolved"
+	}
+	return r.To.String()
+}
+
+// reasonText is the reason, and what holds the incident.
+func (r incidentRow) reasonText() string {
+	return checkRow{Reason: r.Reason, Held: r.Held}.reasonText()
+}
+
+// heldText says for people what keeps an incident from opening or resolving.
+func heldText(held string) string {
+	for word, text := range map[string]string{
+		check.HeldSuppressed: "suppressed", check.HeldFlap: "flapping: it does not resolve",
+	} {
+		if held == word {
+			return text
+		}
+	}
+	for word, text := range map[string]string{
+		check.HeldDowntime: "downtime ", check.HeldParent: "parent ", check.HeldWaiting: "waits for parent ",
+	} {
+		if id, ok := strings.CutPrefix(held, word); ok {
+			return text + id
+		}
+	}
+	return held
+}
+
+// incidentOptions are the flags of incidents.
+type incidentOptions struct {
+	all      bool
+	id       string
+	selector []string
 }
 
 func (a *app) incidentsCmd() *cobra.Command {
-	var all bool
-	var id string
+	var o incidentOptions
 	cmd := &cobra.Command{
 		Use:   "incidents [--all]",
 		Short: "List open incidents",
-		Long:  "List open incidents; with --all also those that were resolved within the last seven days.",
-		Args:  noArgs,
+		Long: strings.TrimSpace(`
+List open incidents, the oldest first. With --all also those that were resolved
+within the last seven days, and checks in trouble whose incident is held: by a
+downtime, a parent in trouble or suppress_incidents.`),
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			sel, err := parseSelector(o.selector)
+			if err != nil {
+				return err
+			}
 			conn, err := a.connect(cmd.Context())
 			if err != nil {
 				return err
 			}
-			rows, err := a.incidentRows(cmd.Context(), conn)
+			now, err := conn.Now(cmd.Context())
 			if err != nil {
 				return err
 			}
-			rows = slices.DeleteFunc(rows, func(r incidentRow) bool {
-				return !all && r.Resolved != 0 || id != "" && r.Check != id
-			})
-			now, err := conn.Now(cmd.Context())
+			rows, err := a.incidentRows(cmd.Context(), conn, o, sel, now)
 			if err != nil {
 				return err
 			}
 			return printList(a.printer(), rows, incidentView(now))
 		},
 	}
-	cmd.Flags().BoolVarP(&all, "all", "a", false, "resolved ones too")
-	cmd.Flags().StringVar(&id, "id", "", "only of this check")
+	cmd.Flags().BoolVarP(&o.all, "all", "a", false, "resolved ones and held ones too")
+	cmd.Flags().StringVar(&o.id, "id", "", "only of this check")
+	cmd.Flags().StringArrayVarP(&o.selector, "selector", "l", nil, "only of checks with this `LABEL=VALUE` (!= and a label alone work too)")
 	return cmd
 }
 
-func (a *app) incidentRows(ctx context.Context, conn *connection) ([]incidentRow, error) {
+// incidentRows reads the incidents that the flags pick.
+func (a *app) incidentRows(ctx context.Context, conn *connection, o incidentOptions, sel selector, now int64) ([]incidentRow, error) {
 	lanes, err := a.lanes(ctx, conn)
 	if err != nil {
 		return nil, err
 	}
 	var rows []incidentRow
 	for _, lane := range lanes {
-		found, err := conn.Incidents(ctx, lane)
+		found, err := laneIncidents(ctx, conn, lane, now)
 		if err != nil {
 			return nil, err
 		}
-		for _, e := range found {
-			if r, ok := newIncidentRow(lane, e); ok {
-				rows = append(rows, r)
-			}
+		found = slices.DeleteFunc(found, func(r incidentRow) bool {
+			return !o.all && r.Resolved != 0 || o.id != "" && r.Check != o.id
+		})
+		if found, err = labelled(ctx, conn, lane, found, sel); err != nil {
+			return nil, err
 		}
+		rows = append(rows, found...)
+	}
+	if o.all && a.opt.output != formatName { // they have no name that could be acknowledged
+		held, err := a.heldRows(ctx, conn, o.id, sel)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, held...)
 	}
 	sortIncidents(rows)
 	return rows, nil
+}
+
+// sortIncidents puts the oldest first.
+func sortIncidents(rows []incidentRow) {
+	slices.SortFunc(rows, func(x, y incidentRow) int {
+		return cmp.Or(cmp.Compare(x.Opened, y.Opened), strings.Compare(x.ID, y.ID), strings.Compare(x.Check, y.Check))
+	})
 }
 
 // newIncidentRow reads an entry; false when there is no incident in it.
@@ -100,28 +182,97 @@ func newIncidentRow(lane check.Lane, e redisqueue.IncidentEntry) (r incidentRow,
 	return r, true
 }
 
-// sortIncidents puts the oldest first.
-func sortIncidents(rows []incidentRow) {
-	slices.SortFunc(rows, func(x, y incidentRow) int {
-		if x.Opened != y.Opened {
-			return int(min(max(x.Opened-y.Opened, -1), 1))
+// at gives the row as it is at a time, unix ms: with Acked.
+func (r incidentRow) at(now int64) incidentRow {
+	var ack check.Ack
+	r.Acked = len(r.Ack) > 0 && (json.Unmarshal(r.Ack, &ack) != nil || ack.Holds(now))
+	return r
+}
+
+// laneIncidents reads the incidents of a lane.
+func laneIncidents(ctx context.Context, conn *connection, lane check.Lane, now int64) ([]incidentRow, error) {
+	found, err := conn.Incidents(ctx, lane)
+	if err != nil {
+		return nil, err
+	}
+	var rows []incidentRow
+	for _, e := range found {
+		if r, ok := newIncidentRow(lane, e); ok {
+			rows = append(rows, r.at(now))
 		}
-		return strings.Compare(x.ID, y.ID)
+	}
+	return rows, nil
+}
+
+// labelled keeps the incidents of checks that the selector picks.
+func labelled(ctx context.Context, conn *connection, lane check.Lane, rows []incidentRow, sel selector) ([]incidentRow, error) {
+	if len(sel) == 0 || len(rows) == 0 {
+		return rows, nil
+	}
+	var kept []incidentRow
+	for page := range slices.Chunk(rows, scanPage) {
+		ids := make([]string, len(page))
+		for i, r := range page {
+			ids[i] = r.Check
+		}
+		found, err := conn.Specs(ctx, lane, ids)
+		if err != nil {
+			return nil, err
+		}
+		for i, s := range found {
+			if c := parseStored(lane, s).check; c != nil && sel.match(c) {
+				kept = append(kept, page[i])
+			}
+		}
+	}
+	return kept, nil
+}
+
+// heldRows gives the checks in trouble whose incidents are held.
+func (a *app) heldRows(ctx context.Context, conn *connection, id string, sel selector) ([]incidentRow, error) {
+	var rows []incidentRow
+	err := a.scan(ctx, conn, func(lane check.Lane, page []stored) error {
+		var ids []string
+		for _, s := range page {
+			if (id == "" || s.ID == id) && (len(sel) == 0 || s.check != nil && sel.match(s.check)) {
+				ids = append(ids, s.ID)
+			}
+		}
+		full, err := conn.Specs(ctx, lane, ids)
+		for _, s := range full {
+			last := parseLast(s.Last)
+			if last == nil || last.Held == "" || last.Open() != nil {
+				continue
+			}
+			rows = append(rows, incidentRow{Zone: lane.Zone, Check: s.ID, Held: last.Held, Incident: check.Incident{
+				To: last.State, Reason: last.Reason, Text: last.Text, Opened: last.Since, Updated: last.Planned,
+			}})
+		}
+		return err
 	})
+	return rows, err
 }
 
 func incidentView(now int64) view[incidentRow] {
+	row := func(r incidentRow, text int) []string {
+		end := now
+		if r.Resolved != 0 {
+			end = r.Resolved
+		}
+		return []string{
+			clock(r.Opened), roughly(time.Duration(end-r.Opened) * time.Millisecond), r.stateText(), r.target(),
+			r.reasonText(), shorten(r.ackText(), text), shorten(r.Text, text),
+		}
+	}
+	head := []string{"SINCE", "FOR", "STATE", "CHECK", "REASON", "ACK", "TEXT"}
 	return view[incidentRow]{
-		head: []string{"INCIDENT", "STATE", "OPENED", "FOR", "REASON", "ACK", "TEXT"},
-		row: func(r incidentRow) []string {
-			state, end := r.To.String(), now
-			if r.Resolved != 0 {
-				state, end = "resolved", r.Resolved
-			}
-			return []string{
-				r.ID, state, clock(r.Opened), roughly(time.Duration(end-r.Opened) * time.Millisecond),
-				cmpOr(r.Reason, "-"), shorten(r.ackText(), 40), shorten(r.Text, 60),
-			}
+		head: head,
+		row:  func(r incidentRow) []string { return row(r, 60) },
+		wide: &wideView[incidentRow]{
+			head: append([]string{"INCIDENT", "UPDATED", "RESOLVED"}, head...),
+			row: func(r incidentRow) []string {
+				return append([]string{cmpOr(r.ID, "-"), clock(r.Updated), clock(r.Resolved)}, row(r, 2000)...)
+			},
 		},
 		name: func(r incidentRow) string { return r.ID },
 	}

@@ -15,10 +15,11 @@ type printer struct {
 	w      io.Writer
 	format string
 	color  bool
+	wide   bool
 }
 
 func (a *app) printer() *printer {
-	return &printer{w: a.Stdout, format: a.opt.output, color: !a.opt.noColor && isTerminal(a.Stdout)}
+	return &printer{w: a.Stdout, format: a.opt.output, wide: a.opt.wide, color: !a.opt.noColor && isTerminal(a.Stdout)}
 }
 
 // view says how items of one kind are shown.
@@ -26,6 +27,14 @@ type view[T any] struct {
 	head []string
 	row  func(T) []string
 	name func(T) string
+	// wide is the table of -o wide; nil: the usual one.
+	wide *wideView[T]
+}
+
+// wideView is a table with more columns.
+type wideView[T any] struct {
+	head []string
+	row  func(T) []string
 }
 
 // printList writes items: a table with one row each, a JSON array, a JSON line
@@ -51,6 +60,9 @@ func printList[T any](p *printer, items []T, v view[T]) error {
 			}
 		}
 		return nil
+	}
+	if p.wide && v.wide != nil {
+		v.head, v.row = v.wide.head, v.wide.row
 	}
 	rows := make([][]string, len(items))
 	for i, item := range items {

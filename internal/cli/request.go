@@ -69,6 +69,7 @@ func (a *app) request(ctx context.Context, o requestOptions, list []fields) erro
 var pastOps = map[string]string{
 	"set": "set", "delete": "deleted", "pause": "paused", "resume": "resumed", "run": "ordered to run", "ack": "acknowledged",
 	"move": "moved",
+	"unack": "no longer acknowledged", "downtime": "downtime made", "downtime-delete": "downtime deleted",
 }
 
 func (a *app) printVerdict(v check.Verdict) {

@@ -81,7 +81,7 @@ func (d *topData) frame(zone, order string) topFrame {
 		f.Overdue = max(f.Overdue, l.Overdue)
 		f.Rate += l.rate
 		for _, r := range l.open {
-			f.Incidents = append(f.Incidents, r)
+			f.Incidents = append(f.Incidents, r.at(d.now))
 		}
 	}
 	sortIncidents(f.Incidents)

@@ -27,8 +27,8 @@ const (
 	MaxFlapWindow     = 50
 )
 
-// filled gives f with the defaults in it.
-func (f Flap) filled() Flap {
+// Filled gives f with the defaults in it.
+func (f Flap) Filled() Flap {
 	if f.Window == 0 {
 		f.Window = DefaultFlapWindow
 	}
@@ -43,7 +43,7 @@ func (f Flap) filled() Flap {
 
 // canonical leaves out what is default.
 func (f Flap) canonical() Flap {
-	f = f.filled()
+	f = f.Filled()
 	if f.Window == DefaultFlapWindow {
 		f.Window = 0
 	}
@@ -61,7 +61,7 @@ func (l *Last) countFlaps(f *Flap, last *Last) {
 	if f == nil {
 		return
 	}
-	at := f.filled()
+	at := f.Filled()
 	if last != nil {
 		l.Turns = last.Turns << 1
 		if last.State != l.State {
@@ -75,7 +75,7 @@ func (l *Last) countFlaps(f *Flap, last *Last) {
 
 // flapText says how much the check flaps.
 func (l *Last) flapText(f *Flap) string {
-	text := fmt.Sprintf("%d of the last %d results turned the state", bits.OnesCount64(l.Turns), f.filled().Window)
+	text := fmt.Sprintf("%d of the last %d results turned the state", bits.OnesCount64(l.Turns), f.Filled().Window)
 	if l.Text != "" {
 		text += "; " + l.Text
 	}

@@ -177,7 +177,7 @@ func (v *validator) flap() {
 	if v.c.Flap == nil {
 		return
 	}
-	f := v.c.Flap.filled()
+	f := v.c.Flap.Filled()
 	if f.Window < MinFlapWindow || f.Window > MaxFlapWindow {
 		v.addf("flap.window", "%d: want %d to %d results", f.Window, MinFlapWindow, MaxFlapWindow)
 	}

@@ -12,13 +12,15 @@ import (
 )
 
 const (
-	// downtimesEvery is about how often the downtimes are read.
+	// downtimesEvery is about how often the downtimes are read, beside the
+	// readings before incidents.
 	downtimesEvery = 5 * time.Second
-	// kinTime bounds the questions about the parents of a check.
-	kinTime = 2 * time.Second
-	// kinAge is how long an answer is used: the checks behind a router that dies
-	// all ask for the same one.
-	kinAge = time.Second
+	// askTime bounds each of the questions before an incident opens: about
+	// downtimes, and about the parents of the check.
+	askTime = 2 * time.Second
+	// answerAge is how long an answer is used: the checks behind a router that
+	// dies all ask the same.
+	answerAge = time.Second
 	// maxNeighbours bounds the answers that are kept.
 	maxNeighbours = 10_000
 )
@@ -74,13 +76,40 @@ func (w *Worker) loadDowntimes(ctx context.Context) error {
 	return nil
 }
 
+// calendar lets one at a time ask for the downtimes before an incident.
+type calendar struct {
+	turn  chan struct{} // holds one while somebody asks
+	asked time.Time     // guarded by turn
+}
+
+// freshDowntimes reads the downtimes, unless somebody did so in the last
+// second: one that was made a moment ago counts. When there is no answer the
+// ones that are known do.
+func (w *Worker) freshDowntimes(ctx context.Context) check.Downtimes {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	select {
+	case w.calendar.turn <- struct{}{}:
+		if time.Since(w.calendar.asked) >= answerAge {
+			if err := w.loadDowntimes(ctx); err != nil {
+				w.away.note("read downtimes", err)
+			}
+			w.calendar.asked = time.Now() // also of a queue that hangs: those who wait here go on
+		}
+		<-w.calendar.turn
+	case <-ctx.Done():
+	}
+	if list := w.downtimes.Load(); list != nil {
+		return *list
+	}
+	return nil
+}
+
 // circumstances finds out what may keep the incident from opening that next
 // would open.
 func (w *Worker) circumstances(ctx context.Context, r *run, next *check.Last, in check.Circumstances) check.Circumstances {
 	c := r.spec.check
-	if list := w.downtimes.Load(); list != nil {
-		in.Downtime = list.Of(c, r.lease.Planned, in.Finished)
-	}
+	in.Downtime = w.freshDowntimes(ctx).Of(c, r.lease.Planned, in.Finished)
 	if in.Downtime == "" && len(c.Parents) > 0 {
 		in.Parent, in.Unsure = w.askParents(ctx, r, next)
 	}
@@ -90,7 +119,7 @@ func (w *Worker) circumstances(ctx context.Context, r *run, next *check.Last, in
 // askParents tells which parent is in trouble, or of which nothing is known
 // since the check is. When the queue does not answer nothing is known of any.
 func (w *Worker) askParents(ctx context.Context, r *run, next *check.Last) (parent, unsure string) {
-	ctx, cancel := context.WithTimeout(ctx, kinTime)
+	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	c, zone := r.spec.check, r.lease.Lane.Zone
 	known := map[string]check.Neighbour{}
@@ -160,7 +189,7 @@ func (s *neighbours) get(zone, id string, now time.Time) (check.Neighbour, bool)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m, ok := s.known[zone+"/"+id]
-	return m.Neighbour, ok && now.Sub(m.at) < kinAge
+	return m.Neighbour, ok && now.Sub(m.at) < answerAge
 }
 
 func (s *neighbours) put(zone, id string, n check.Neighbour, now time.Time) {

@@ -24,9 +24,17 @@ type around struct {
 	asked     int   // questions about neighbours
 	hurried   []string
 	wanted    check.State
+	hangs     bool
 }
 
-func (a *around) Downtimes(context.Context) (map[string]string, error) {
+func (a *around) Downtimes(ctx context.Context) (map[string]string, error) {
+	a.aroundMu.Lock()
+	hangs := a.hangs
+	a.aroundMu.Unlock()
+	if hangs {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
 	a.aroundMu.Lock()
 	defer a.aroundMu.Unlock()
 	return a.downtimes, a.fails
@@ -49,6 +57,13 @@ func (a *around) Hurry(_ context.Context, _ string, ids []string) error {
 	defer a.aroundMu.Unlock()
 	a.hurried = append(a.hurried, ids...)
 	return a.fails
+}
+
+// hang makes Downtimes wait until its caller has enough.
+func (a *around) hang(on bool) {
+	a.aroundMu.Lock()
+	defer a.aroundMu.Unlock()
+	a.hangs = on
 }
 
 func (a *around) setDowntimes(texts map[string]string, fails error) {
@@ -145,6 +160,32 @@ func TestDowntimeHoldsIncidents(t *testing.T) {
 		if ev, _ := w.ran(q, "d", check.StateCrit, ""); ev.Change != check.ChangeOpen {
 			t.Errorf("without downtimes: change %q", ev.Change)
 		}
+		w.stop()
+	})
+}
+
+// A downtime that was made a moment ago counts; a queue that hangs holds up all
+// who are about to open an incident for no longer than one question.
+func TestDowntimesAreReadBeforeIncidents(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newFake()
+		w := startAround(t, q)
+		pass(20 * time.Second)
+		q.setDowntimes(map[string]string{"now": downtimeText("now", time.Hour)}, nil)
+		if ev, _ := w.ran(q, "a", check.StateCrit, ""); ev.Held != "downtime:now" {
+			t.Errorf("made just before: held %q", ev.Held)
+		}
+		pass(10 * time.Second)
+		q.hang(true)
+		for i := range 50 {
+			q.put(fmt.Sprint("c", i), specOf(fmt.Sprint("c", i), "crit", ""))
+		}
+		pass(2*askTime + time.Second)
+		if n := len(q.completions()); n != 51 {
+			t.Errorf("%d of 50 checks came through while the queue hangs", n-1)
+		}
+		q.hang(false)
 		w.stop()
 	})
 }

@@ -128,10 +128,7 @@ func (w *Worker) build(lane check.Lane, id, rev, text string) *spec {
 		w.buildCommand(s, c)
 	}
 	s.check = c
-	s.longest = c.TimeoutOr() + 2*giveUpAfter
-	if len(c.Parents) > 0 {
-		s.longest += kinTime
-	}
+	s.longest = c.TimeoutOr() + 2*giveUpAfter + 2*askTime
 	w.pickHandlers(s)
 	s.event = check.NewEvent(c)
 	if s.eventJSON, err = json.Marshal(s.event); err != nil {

@@ -126,6 +126,7 @@ type Worker struct {
 	junk   onceSet
 
 	downtimes  atomic.Pointer[check.Downtimes]
+	calendar   calendar
 	neighbours neighbours
 
 	endings sync.WaitGroup // work that outlives the run it came from
@@ -171,6 +172,7 @@ func New(cfg Config) (*Worker, error) {
 	w.specs.init(w.build)
 	w.commits.init(w)
 	w.away.log = w.log
+	w.calendar.turn = make(chan struct{}, 1)
 	w.spent, _ = cfg.Metrics.(Spender)
 	if out, ok := cfg.Queue.(Outbox); ok && len(delivers(cfg.Handlers)) > 0 {
 		w.delivery = newDeliverer(w, out)
