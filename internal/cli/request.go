@@ -68,7 +68,7 @@ func (a *app) request(ctx context.Context, o requestOptions, list []fields) erro
 // pastOps says of each operation that it was done.
 var pastOps = map[string]string{
 	"set": "set", "delete": "deleted", "pause": "paused", "resume": "resumed", "run": "ordered to run", "ack": "acknowledged",
-	"move": "moved",
+	"move":  "moved",
 	"unack": "no longer acknowledged", "downtime": "downtime made", "downtime-delete": "downtime deleted",
 }
 
