@@ -48,6 +48,7 @@ func (d *doctor) fleet(ctx context.Context) {
 	}
 	for zone, part := range byZone(lanes) {
 		d.zone(ctx, zone, part, live[zone])
+		d.deliveries(ctx, zone, part, live[zone], now)
 	}
 }
 

@@ -213,8 +213,10 @@ func (a *attempt) bury(p phases, why error, took time.Duration) ending {
 	end := a.settled(ok, mine)
 	if end == endSettled {
 		a.w.delivered(a.h, DeliveryDead, took)
-		a.w.log.Error("change given up: it is with the dead letters", "check", a.ev.Check.ID, "handler", a.h.Name,
-			"incident", a.ev.Incident.ID, "change", string(a.ev.Change), "attempts", a.number, "err", why)
+		if a.w.warned.allow("dead letter of " + a.h.Name) {
+			a.w.log.Error("change given up: it is with the dead letters", "check", a.ev.Check.ID, "handler", a.h.Name,
+				"incident", a.ev.Incident.ID, "change", string(a.ev.Change), "attempts", a.number, "err", why)
+		}
 	}
 	return end
 }

@@ -255,6 +255,29 @@ func TestDeliver(t *testing.T) {
 	})
 }
 
+// TestDeliverApart: on a cluster each lane is looked at by itself.
+func TestDeliverApart(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		lanes := []check.Lane{{Zone: "default"}, {Zone: "default", Part: 1}}
+		o, g := newOutbox(lanes...), &target{}
+		s := o.seat()
+		w := startAt(t, s, func(c *Config) { c.ReadApart, c.Handlers = true, []HandlerInstance{g.instance("w1", nil)} })
+		pass(10 * time.Second)
+		for n, l := range lanes {
+			i := o.incident(l, fmt.Sprint(n), 1)
+			i.post(check.ChangeOpen, check.StateCrit)
+			pass(300 * time.Millisecond)
+			i.post(check.ChangeResolve, check.StateOK)
+		}
+		pass(time.Second)
+		if got := g.delivered(); len(got) != 4 {
+			t.Errorf("delivered %s within a second, want all four", texts(got))
+		}
+		w.stop()
+	})
+}
+
 // TestDeliverToPlainHandler: a handler without Deliver gets changes by Process.
 func TestDeliverToPlainHandler(t *testing.T) {
 	t.Parallel()

@@ -17,6 +17,8 @@
 //   - When the context ends nothing new begins. What runs may end within
 //     Config.Grace; the rest is cut off and handed back to the queue, and Run
 //     returns nil.
+//   - Handlers that take changes of incidents read them from the queue's stream:
+//     at least once, in order per check, one worker of the fleet for each lane.
 //   - The queue being away ends nothing: results wait for it, within bounds.
 //
 // The worker's clock only measures durations. Points in time are the queue's.

@@ -140,7 +140,9 @@ func parseChange(text string) (*check.Event, error) {
 // discard gives up an entry that nobody can deliver. What fails here is found
 // again by the next reader.
 func (f *feed) discard(p phases, e check.ChangeEntry, why error) {
-	f.w.log.Error("an entry of changes is unreadable", "lane", f.hold.Lane.String(), "handler", f.h.Name, "entry", e.SID, "err", why)
+	if f.w.warned.allow("unreadable change for " + f.h.Name) {
+		f.w.log.Error("an entry of changes is unreadable", "lane", f.hold.Lane.String(), "handler", f.h.Name, "entry", e.SID, "err", why)
+	}
 	letter := check.DeadLetter{Event: e.Event, Reason: why.Error(), Entry: e.SID}
 	if _, err := f.d.out.Bury(p.queue, f.hold, letter); err != nil {
 		f.w.away.note("bury", err)
@@ -170,5 +172,7 @@ func (f *feed) trimmed(n int) {
 		return
 	}
 	f.w.cfg.Deliveries.Trimmed(f.h.Name, f.hold.Lane.Zone, n)
-	f.w.log.Error("changes were trimmed before they were delivered", "lane", f.hold.Lane.String(), "handler", f.h.Name, "count", n)
+	if f.w.warned.allow("trimmed changes for " + f.h.Name) {
+		f.w.log.Error("changes were trimmed before they were delivered", "lane", f.hold.Lane.String(), "handler", f.h.Name, "count", n)
+	}
 }

@@ -31,11 +31,19 @@ func (f *feed) keepAll(p phases, k check.Keeper) {
 		}
 	}()
 	// Not all lanes at once.
-	for wait := rand.N(minKeep); pause(ctx, wait); wait = max(k.KeepEvery(), minKeep) {
+	for wait := rand.N(minKeep); pause(ctx, wait); wait = f.keepEvery(k) {
 		if err := f.keepRound(ctx, p, k); err != nil && ctx.Err() == nil {
 			f.w.away.note("read open incidents", err)
 		}
 	}
+}
+
+// keepEvery is the pause between two rounds; one that the handler cannot tell is
+// a minute.
+func (f *feed) keepEvery(k check.Keeper) time.Duration {
+	every := time.Minute
+	_ = guarded(f.w.log, func() error { every = k.KeepEvery(); return nil }, "handler", f.h.Name) // logged there
+	return max(every, minKeep)
 }
 
 // keepRound shows each open incident once. Its error is the queue's.

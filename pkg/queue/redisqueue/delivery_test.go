@@ -401,3 +401,35 @@ func TestDeliveryWhenMemoryIsFull(t *testing.T) {
 	r.must(r.client.ConfigSet(t.Context(), "maxmemory", "1").Err())
 	r.deliverOnce()
 }
+
+// TestReadings: who looks from outside sees what waits, and since when.
+func TestReadings(t *testing.T) {
+	eachQueue(t, func(t *testing.T, r *rig) {
+		ctx := t.Context()
+		want := func(waiting, oldest int64) {
+			t.Helper()
+			got, err := r.Readings(ctx, lane)
+			if err != nil || len(got) != 1 || got[0] != (Reading{"pager", waiting, oldest}) {
+				t.Errorf("Readings() = %+v, %v, want %d since %d", got, err, waiting, oldest)
+			}
+		}
+		if got, err := r.Readings(ctx, lane); err != nil || len(got) != 0 {
+			t.Errorf("Readings() without a stream = %+v, %v, want none", got, err)
+		}
+		h := r.take("a/1")
+		r.open()
+		want(0, 0)
+		first := r.change("one")
+		second := r.change("two")
+		got, err := r.Readings(ctx, lane)
+		if err != nil || got[0].Waiting < 1 || got[0].Oldest != sidTime(first) { // miniredis cannot tell how many
+			t.Errorf("Readings() = %+v, %v, want two since %s", got, err, first)
+		}
+		r.fetch(h, "", 10)
+		want(2, sidTime(first))
+		if _, err := r.Settle(ctx, h, check.Settlement{SIDs: []string{first}}); err != nil {
+			t.Fatal(err)
+		}
+		want(1, sidTime(second))
+	})
+}
