@@ -19,7 +19,7 @@ export REDPOLL_TEST_SERVERS := required
 export REDPOLL_TEST_NETNS := required
 endif
 
-.PHONY: help all test deps format vet build test-race test-plain test-system test-bench test-deploy test-image lint bench fuzz cover soak soak-6h clean
+.PHONY: help all test deps format vet build test-race test-plain test-system test-bench test-deploy test-image lint bench fuzz vuln sbom cover soak soak-6h clean
 .NOTPARALLEL:
 
 help: ## lists the targets
@@ -75,6 +75,12 @@ fuzz: ## every fuzz test for FUZZTIME (10s)
 			$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s "./$$(dirname "$$file")" || exit 1; \
 		done; \
 	done
+
+vuln: ## known holes in what is built in; says so where their database is out of reach
+	@.ci/vuln
+
+sbom: build ## bills of materials of the three programs, CycloneDX: bin/*.cdx.json
+	@$(GO) run ./internal/sbom bin/redpoll bin/scheduler bin/worker
 
 cover: ## coverage.out and the total
 	$(GO) test -vet=off -coverpkg=./pkg/...,./internal/... -coverprofile=coverage.out ./pkg/... ./internal/... ./cmd/...

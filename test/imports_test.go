@@ -50,6 +50,7 @@ var importRules = []importRule{
 	{"pkg/scheduler", []string{"pkg/check"}, []string{"golang.org/x/sync/..."}},
 	{"pkg/worker", []string{"pkg/check"}, []string{"golang.org/x/sync/..."}},
 
+	{"internal/sbom", nil, nil},
 	{"internal/yamldepth", nil, nil},
 	{"internal/daemon", []string{"internal/yamldepth", "pkg/check", "pkg/queue/redisqueue"}, []string{"github.com/prometheus/client_golang/...", "github.com/goccy/go-yaml/..."}},
 	{"internal/otlp", []string{"pkg/check"}, nil},
