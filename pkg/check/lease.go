@@ -43,8 +43,10 @@ type Lease struct {
 	Spec string
 	// Last is the check's last record, JSON, or empty.
 	Last string
-	// Now is when the lease was given.
-	Now int64
+	// Now is when the lease was given, and Asked a moment before, by the clock of
+	// the process that asked for it.
+	Now   int64
+	Asked time.Time
 	// Crashes counts the workers that were lost while they ran this check.
 	Crashes int
 	// Reclaimed says that another worker held the lease before and let it

@@ -46,6 +46,28 @@ func (w *Worker) learnLanes(ctx context.Context) error {
 	return nil
 }
 
+// lookEvery is how often the list of zones is read: checks begin to move to new
+// lanes four seconds after these were written there.
+const lookEvery = time.Second
+
+// watchLanes learns of new lanes until p.queue ends.
+func (w *Worker) watchLanes(p phases) {
+	for attempt := 1; pause(p.queue, jitter(lookEvery)); {
+		if w.lanes.Load() == nil {
+			continue
+		}
+		if err := w.learnLanes(p.queue); err != nil {
+			if !w.away.failed(p.queue, "learn lanes", err, attempt) {
+				return
+			}
+			attempt++
+			continue
+		}
+		attempt = 1
+		w.away.passed("learn lanes")
+	}
+}
+
 // beat tells the fleet about this worker until p.queue ends.
 func (w *Worker) beat(p phases, started time.Time) {
 	beat := check.Heartbeat{
@@ -60,9 +82,6 @@ func (w *Worker) beat(p phases, started time.Time) {
 		beat.Busy = busy + stuck
 		beat.Incidents = w.own.ids()
 		err := w.cfg.Queue.Beat(p.queue, beat)
-		if err == nil && w.lanes.Load() != nil {
-			err = w.learnLanes(p.queue)
-		}
 		switch {
 		case p.queue.Err() != nil:
 			return

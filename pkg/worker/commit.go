@@ -148,7 +148,8 @@ func (c *commits) write(p phases, lane check.Lane, l *laneCommits) {
 		}
 		if err == nil {
 			attempt, refusals = 0, 0
-			c.w.away.passed("complete")
+			c.w.away.passedIn("complete", lane)
+			c.w.rests.over(lane)
 			c.landed(l, part, outcomes)
 			continue
 		}
@@ -159,6 +160,7 @@ func (c *commits) write(p phases, lane check.Lane, l *laneCommits) {
 				continue // somebody may have put it right meanwhile
 			}
 			c.returnAll(lane, l)
+			c.w.rests.begin(lane, time.Now())
 			return
 		}
 		if !c.w.away.failed(p.queue, "complete", err, attempt) {

@@ -21,6 +21,9 @@ func (w *Worker) start(p phases, leases []check.Lease, known []*spec, asked time
 	for i := range leases {
 		r := &block[i]
 		*r = run{lease: leases[i], spec: pick(&known, &leases[i]), asked: asked, held: asked}
+		if at := leases[i].Asked; !at.IsZero() { // a search for runs of lost workers takes its time
+			r.asked, r.held = at, at
+		}
 		runs[i] = r
 	}
 	w.slots.use(len(runs))

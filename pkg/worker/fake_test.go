@@ -26,6 +26,7 @@ type fake struct {
 	around
 
 	onRead     func(lanes []check.Lane, count int) error
+	onReadEnd  func()
 	onLease    func(req check.LeaseRequest) error
 	onComplete func(items []check.Completion) error
 	onRenew    func(items []check.Holding) error
@@ -148,6 +149,9 @@ func (f *fake) Read(_ context.Context, _ string, lanes []check.Lane, count int, 
 		if err := f.onRead(lanes, count); err != nil {
 			return nil, err
 		}
+	}
+	if f.onReadEnd != nil {
+		defer f.onReadEnd()
 	}
 	if got := f.read(lanes, count); len(got) > 0 {
 		return got, nil

@@ -17,6 +17,8 @@ const (
 	batch = 200
 	// block is how long a read waits: a stop waits as long.
 	block = 500 * time.Millisecond
+	// leastBlock is how long one waits at least that is one of many.
+	leastBlock = 10 * time.Millisecond
 	// pauseBacklog is how many results may wait for the queue before the
 	// worker takes no more checks.
 	pauseBacklog = 2000
@@ -30,66 +32,86 @@ type phases struct {
 	queue context.Context
 }
 
+// MaxReaders is the most reads that wait at once where each lane is read with a
+// call of its own, each on a connection: more lanes share them.
+const MaxReaders = 64
+
 // intake reads due checks until ctx ends: all lanes in one call, or each lane
 // in one of its own.
 func (w *Worker) intake(ctx context.Context, p phases) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
+	all := func() []check.Lane { return *w.lanes.Load() }
 	if !w.cfg.ReadApart {
-		wg.Go(func() { w.read(ctx, p, &wg, func() []check.Lane { return *w.lanes.Load() }) })
+		wg.Go(func() { w.read(ctx, p, &wg, all) })
 		return
 	}
-	readers := map[check.Lane]context.CancelFunc{}
-	for ctx.Err() == nil {
-		lanes := *w.lanes.Load()
-		for _, l := range lanes {
-			if readers[l] == nil {
-				sub, cancel := context.WithCancel(ctx)
-				readers[l] = cancel
-				wg.Go(func() { w.read(sub, p, &wg, func() []check.Lane { return []check.Lane{l} }) })
-			}
+	for readers := 0; ctx.Err() == nil; {
+		for nth := readers; nth < min(len(all()), MaxReaders); nth++ {
+			wg.Go(func() { w.read(ctx, p, &wg, func() []check.Lane { return portion(all(), nth) }) })
+			readers++
 		}
-		for l, cancel := range readers {
-			if !slices.Contains(lanes, l) {
-				cancel()
-				delete(readers, l)
-			}
-		}
-		pause(ctx, beatEvery)
+		pause(ctx, lookEvery)
 	}
-	for _, cancel := range readers {
-		cancel()
+}
+
+// portion gives the lanes of the nth of many readers: all together read every
+// lane, each of them the same lanes as long as these do not change. None is for
+// a reader that is not needed now.
+func portion(lanes []check.Lane, nth int) []check.Lane {
+	var out []check.Lane
+	for i := nth; i < len(lanes); i += MaxReaders {
+		out = append(out, lanes[i])
 	}
+	return out
+}
+
+// reading is what one read asks for.
+type reading struct {
+	lanes []check.Lane
+	most  int // entries
+	block time.Duration
+}
+
+// next says what a reader of lanes asks for in its turn.
+func (w *Worker) next(lanes []check.Lane, turn int) reading {
+	if !w.cfg.ReadApart {
+		return reading{shuffled(lanes), batch * len(lanes), block}
+	}
+	// Every reader holds slots while it waits. Where they are fewer than lanes,
+	// or the reader has several, a read waits for a part of the time.
+	all := max(len(*w.lanes.Load()), 1)
+	turns := max(len(lanes), (all+w.cfg.Slots-1)/w.cfg.Slots)
+	return reading{[]check.Lane{lanes[turn%len(lanes)]}, min(batch, max(1, w.cfg.Slots/all)), max(block/time.Duration(turns), leastBlock)}
 }
 
 // read takes slots, then entries for them, and has these leased, until ctx
 // ends.
 func (w *Worker) read(ctx context.Context, p phases, wg *sync.WaitGroup, lanesNow func() []check.Lane) {
-	for attempt := 0; ; {
+	for attempt, turn := 0, 0; ; turn++ {
 		if !w.commits.wait(ctx, pauseBacklog) {
 			return
 		}
-		lanes := shuffled(w.reachable(lanesNow()))
+		lanes := w.rests.awake(w.reachable(lanesNow()), time.Now())
 		if len(lanes) == 0 {
-			pause(ctx, block)
+			if !pause(ctx, block) {
+				return
+			}
 			continue
 		}
-		most := batch * len(lanes)
-		if w.cfg.ReadApart {
-			most = min(batch, max(1, w.cfg.Slots/len(*w.lanes.Load())))
-		}
-		n := w.slots.take(ctx, most)
+		r := w.next(lanes, turn)
+		n := w.slots.take(ctx, r.most)
 		if n == 0 {
 			return
 		}
-		if n < min(most, enough) && w.slots.crowded() {
+		if n < min(r.most, enough) && w.slots.crowded() {
 			pause(ctx, company) // more come free in a moment: one call for all
-			n += w.slots.more(most - n)
+			n += w.slots.more(r.most - n)
 		}
-		lanes = lanes[:min(len(lanes), n)]
+		r.lanes = r.lanes[:min(len(r.lanes), n)]
 		// Not under ctx: what a stopped read leaves behind in the queue would
 		// be found only after a lease.
-		entries, err := w.cfg.Queue.Read(p.queue, w.cfg.Name, lanes, n/len(lanes), block)
+		entries, err := w.cfg.Queue.Read(p.queue, w.cfg.Name, r.lanes, n/len(r.lanes), r.block)
 		w.slots.giveBack(n - len(entries))
 		for lane, part := range byLane(entries) {
 			wg.Go(func() { w.lease(ctx, p, lane, part) })
@@ -195,7 +217,7 @@ func (w *Worker) askLease(ctx context.Context, p phases, req check.LeaseRequest,
 		asked := time.Now()
 		leases, later, err := w.cfg.Queue.Lease(p.queue, req)
 		if err == nil {
-			w.away.passed("lease")
+			w.away.passedIn("lease", req.Lane)
 			w.start(p, leases, known, asked)
 			return leases, later, nil
 		}

@@ -46,6 +46,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	var intake, service sync.WaitGroup
 	service.Go(func() { w.monitor(p) })
 	service.Go(func() { w.beat(p, started) })
+	service.Go(func() { w.watchLanes(p) })
 	service.Go(func() { w.report(p) })
 	service.Go(func() { w.watchDowntimes(p) })
 	for _, u := range w.uplinks {

@@ -64,9 +64,22 @@ func (t *trouble) refused(ctx context.Context, what string, lane check.Lane, err
 	if replyCode(err) != "WRONGTYPE" {
 		return false
 	}
-	t.note(what+" in lane "+lane.String(), err)
+	t.note(inLane(what, lane), err)
 	pause(ctx, wait)
 	return true
+}
+
+func inLane(what string, lane check.Lane) string { return what + " in lane " + lane.String() }
+
+// passedIn notes that what works, in this lane and altogether.
+func (t *trouble) passedIn(what string, lane check.Lane) {
+	t.mu.Lock()
+	quiet := len(t.bad) == 0 // as nearly always: no text is made then
+	t.mu.Unlock()
+	if !quiet {
+		t.passed(inLane(what, lane))
+		t.passed(what)
+	}
 }
 
 // replyCode gives the first word of an error that the queue itself answered,

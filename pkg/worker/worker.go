@@ -110,6 +110,7 @@ type Worker struct {
 	suspects suspects
 	commits  commits
 	returns  returns
+	rests    rests
 	stats    stats
 	gate     gate
 	spent    Spender // Config.Metrics if it is one, else nil

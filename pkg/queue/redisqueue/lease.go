@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -35,6 +36,7 @@ func (q *Queue) Lease(ctx context.Context, req check.LeaseRequest) (leases []che
 	if len(req.Entries) == 0 {
 		return nil, nil, nil
 	}
+	asked := time.Now()
 	reply, lasts, err := q.leaseAndLast(ctx, req)
 	if err != nil {
 		return nil, nil, err
@@ -55,7 +57,7 @@ func (q *Queue) Lease(ctx context.Context, req check.LeaseRequest) (leases []che
 		if !isRecord {
 			continue
 		}
-		l := check.Lease{Entry: e, Token: req.Token, Record: record, Now: now, Last: toText(lasts[i]), Reclaimed: reclaimed}
+		l := check.Lease{Entry: e, Token: req.Token, Record: record, Now: now, Asked: asked, Last: toText(lasts[i]), Reclaimed: reclaimed}
 		if l.Crashes, l.Rev = leaseWords(record); l.Rev != req.Rev(i) {
 			unknown = append(unknown, len(leases))
 		}

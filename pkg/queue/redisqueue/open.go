@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"runtime"
 	"strconv"
 	"strings"
 
@@ -65,8 +66,14 @@ func Open(rawURL string, sec Security) (redis.UniversalClient, error) {
 	if o.MasterName != "" {
 		return redis.NewFailoverClient(o.Failover()), nil
 	}
+	o.PoolSize = 10*runtime.GOMAXPROCS(0) + clusterReads
 	return redis.NewClusterClient(o.Cluster()), nil
 }
+
+// clusterReads is how many connections to each server of a cluster may wait in
+// blocking reads, one for each lane, beside those that calls use. They are made
+// when they are needed.
+const clusterReads = 64
 
 // noNotices keeps the client from asking for notices that Redis does not know
 // and users have no right to.
