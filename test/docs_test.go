@@ -194,3 +194,29 @@ func TestTextIsTheProjectsOwn(t *testing.T) {
 		}
 	}
 }
+
+var yamlBlock = regexp.MustCompile("(?s)```yaml\n(.*?)```")
+
+// TestChecksInPages: checks that a page shows as YAML are valid.
+func TestChecksInPages(t *testing.T) {
+	t.Parallel()
+	found := 0
+	for _, page := range documents(t) {
+		for _, m := range yamlBlock.FindAllStringSubmatch(read(t, page), -1) {
+			if !strings.Contains(m[1], "command:") {
+				continue
+			}
+			found++
+			file := filepath.Join(t.TempDir(), "checks.yaml")
+			if err := os.WriteFile(file, []byte(m[1]), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if code, _, stderr := redpoll(t, "apply", "--dry-run", "--strict", "-f", file); code != 0 {
+				t.Errorf("%s: %s", page, stderr)
+			}
+		}
+	}
+	if found < 3 {
+		t.Errorf("%d blocks of checks in all pages", found)
+	}
+}
