@@ -99,13 +99,13 @@ func readSettings(p *daemon.Process) (*settings, error) {
 // connect makes the client of Redis, which checks must not reach.
 func (s *settings) connect(set *daemon.Settings) {
 	url, sec := s.common.Redis()
+	sec.Dialed = protect(s.tools.Guard)
 	client, err := redisqueue.Open(url, sec)
 	if err != nil {
 		set.Fault("redis", "", err)
 		return
 	}
 	s.client = client
-	protect(s.client, s.tools.Guard)
 }
 
 // config is that of the worker.

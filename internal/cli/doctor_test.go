@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -249,21 +248,7 @@ func TestDoctorCluster(t *testing.T) {
 func TestDoctorSentinel(t *testing.T) {
 	t.Parallel()
 	master := redistest.Start(t)
-	port := redistest.FreePort(t)
-	conf := filepath.Join(t.TempDir(), "sentinel.conf")
-	text := fmt.Sprintf("port %d\nbind 127.0.0.1\nsentinel monitor mymaster 127.0.0.1 %d 1\n", port, master.Port)
-	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command("redis-server", conf, "--sentinel")
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	url := fmt.Sprintf("redis+sentinel://127.0.0.1:%d/mymaster", port)
+	url := "redis+sentinel://" + redistest.StartSentinel(t, master) + "/mymaster"
 	eventually(t, func() error {
 		client, err := redisqueue.Open(url, redisqueue.Security{})
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -114,7 +115,7 @@ func TestSecretFile(t *testing.T) {
 	}
 	url, sec := c.Redis()
 	want := redisqueue.Security{Password: "a b", PasswordFile: path}
-	if url != "redis://127.0.0.1:6379/0" || sec != want || *name != "n" {
+	if url != "redis://127.0.0.1:6379/0" || !reflect.DeepEqual(sec, want) || *name != "n" {
 		t.Errorf("Redis() = %q, %+v, name %q, want %+v", url, sec, *name, want)
 	}
 	p, _ = process(nil, "REDPOLL_REDIS_FILE", path+"-missing")
@@ -139,7 +140,7 @@ func TestRedisSecurity(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := redisqueue.Security{Username: "kim", Password: "p", CAFile: path, CertFile: path, KeyFile: path, ServerName: "n"}
-	if _, sec := c.Redis(); sec != want {
+	if _, sec := c.Redis(); !reflect.DeepEqual(sec, want) {
 		t.Errorf("Redis() = %+v, want %+v", sec, want)
 	}
 	p, _ = process([]string{"-redis-ca=" + path + "-missing"})

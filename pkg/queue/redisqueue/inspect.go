@@ -56,7 +56,7 @@ func Certificates(ctx context.Context, rawURL string, sec Security) ([]Certifica
 	var list []Certificate
 	var errs []error
 	for _, addr := range hostsOf(rawURL) {
-		conn, err := sec.dialer(dialTimeout)(ctx, "tcp", addr)
+		conn, err := sec.dialer(true, dialTimeout)(ctx, "tcp", addr)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -108,9 +108,7 @@ func Sentinels(rawURL string, sec Security) (clients map[string]*redis.SentinelC
 	clients = map[string]*redis.SentinelClient{}
 	for _, addr := range hostsOf(rawURL) {
 		one := &redis.Options{Addr: addr, MaxRetries: -1, DialerRetries: 1, ContextTimeoutEnabled: true, MaintNotificationsConfig: noNotices(), DisableIdentity: true}
-		if o.TLSConfig != nil || sec.wantsTLS() {
-			one.Dialer = sec.dialer(dialTimeout)
-		}
+		one.Dialer = sec.dialer(o.TLSConfig != nil || sec.wantsTLS(), dialTimeout)
 		clients[addr] = redis.NewSentinelClient(one)
 	}
 	return clients, o.MasterName, nil

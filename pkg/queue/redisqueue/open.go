@@ -49,9 +49,7 @@ func Open(rawURL string, sec Security) (redis.UniversalClient, error) {
 	if sec.wantsTLS() {
 		o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
-	if o.TLSConfig != nil {
-		o.Dialer = sec.dialer(dialTimeout)
-	}
+	o.Dialer = sec.dialer(o.TLSConfig != nil, dialTimeout)
 	if sec.Username != "" {
 		o.Username = sec.Username
 	}
@@ -96,13 +94,11 @@ func openSingle(rawURL string, sec Security) (redis.UniversalClient, error) {
 	if sec.wantsTLS() && o.Network != "unix" {
 		o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
-	if o.TLSConfig != nil {
-		timeout := dialTimeout
-		if o.DialTimeout > 0 {
-			timeout = o.DialTimeout
-		}
-		o.Dialer = sec.dialer(timeout)
+	timeout := dialTimeout
+	if o.DialTimeout > 0 {
+		timeout = o.DialTimeout
 	}
+	o.Dialer = sec.dialer(o.TLSConfig != nil, timeout)
 	if sec.Username != "" {
 		o.Username = sec.Username
 	}

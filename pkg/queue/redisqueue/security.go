@@ -41,6 +41,9 @@ type Security struct {
 	ServerName string
 	// TLS is what the files are put into. It may be nil.
 	TLS *tls.Config
+	// Dialed is told of each connection that was made, to servers and to
+	// Sentinels; nil: nobody is.
+	Dialed func(remote net.Addr)
 }
 
 // wantsTLS tells that TLS is used also where the URL does not ask for it.
@@ -89,32 +92,47 @@ func (s Security) config() (*tls.Config, error) {
 	return conf, errors.Join(errs...)
 }
 
-// dialer connects over TLS.
-func (s Security) dialer(timeout time.Duration) func(ctx context.Context, network, addr string) (net.Conn, error) {
+// dialFunc makes a connection.
+type dialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
+
+// dialer connects, over TLS if secure is set.
+func (s Security) dialer(secure bool, timeout time.Duration) dialFunc {
+	dial := dialFunc(new(net.Dialer).DialContext)
+	if secure {
+		dial = s.dialTLS
+	}
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		ctx, cancel := context.WithTimeout(ctx, timeout)
 		defer cancel()
-		conf, err := s.config()
-		if err != nil {
-			return nil, err
+		conn, err := dial(ctx, network, addr)
+		if err == nil && s.Dialed != nil {
+			s.Dialed(conn.RemoteAddr())
 		}
-		if conf.ServerName == "" {
-			conf.ServerName, _, _ = net.SplitHostPort(addr)
-		}
-		raw, err := new(net.Dialer).DialContext(ctx, network, addr)
-		if err != nil {
-			return nil, err
-		}
-		conn := tls.Client(raw, conf)
-		if err := conn.HandshakeContext(ctx); err != nil {
-			_ = raw.Close() // it was never used
-			if ctx.Err() != nil {
-				err = fmt.Errorf("%w: %w", errSilent, ctx.Err())
-			}
-			return nil, fmt.Errorf("TLS with redis at %s: %w", addr, err)
-		}
-		return conn, nil
+		return conn, err
 	}
+}
+
+func (s Security) dialTLS(ctx context.Context, network, addr string) (net.Conn, error) {
+	conf, err := s.config()
+	if err != nil {
+		return nil, err
+	}
+	if conf.ServerName == "" {
+		conf.ServerName, _, _ = net.SplitHostPort(addr)
+	}
+	raw, err := new(net.Dialer).DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	conn := tls.Client(raw, conf)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		_ = raw.Close() // it was never used
+		if ctx.Err() != nil {
+			err = fmt.Errorf("%w: %w", errSilent, ctx.Err())
+		}
+		return nil, fmt.Errorf("TLS with redis at %s: %w", addr, err)
+	}
+	return conn, nil
 }
 
 // credentials gives user and password for each new connection; nil when they

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -182,13 +183,37 @@ func TestOldTLSIsRefused(t *testing.T) {
 				_ = conn.Close()
 			}
 		}()
-		conn, err := (Security{CAFile: ca.File}).dialer(dialTimeout)(t.Context(), "tcp", l.Addr().String())
+		conn, err := (Security{CAFile: ca.File}).dialer(true, dialTimeout)(t.Context(), "tcp", l.Addr().String())
 		if (err == nil) != ok {
 			t.Errorf("a handshake of version %#x = %v, want it to work: %v", version, err, ok)
 		}
 		if err == nil {
 			_ = conn.(net.Conn).Close()
 		}
+	}
+}
+
+// Who is told of connections is told of servers and of Sentinels.
+func TestDialed(t *testing.T) {
+	t.Parallel()
+	master := redistest.Start(t)
+	sentinel := redistest.StartSentinel(t, master)
+	var mu sync.Mutex
+	seen := map[string]bool{}
+	client, err := Open("redis+sentinel://"+sentinel+"/mymaster", Security{Dialed: func(remote net.Addr) {
+		mu.Lock()
+		defer mu.Unlock()
+		seen[remote.String()] = true
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	eventually(t, func() bool { return client.Ping(t.Context()).Err() == nil })
+	mu.Lock()
+	defer mu.Unlock()
+	if !seen[sentinel] || !seen[master.Addr()] || len(seen) != 2 {
+		t.Errorf("told of %v, want %s and %s", seen, sentinel, master.Addr())
 	}
 }
 
