@@ -25,12 +25,15 @@ type deliverer struct {
 	fleet    atomic.Pointer[shares] // who is to deliver what; nil: not known yet
 	news     newsdesk
 
-	mu    sync.Mutex // guards feeds
+	mu    sync.Mutex // guards the rest
 	feeds map[*feed]struct{}
+	// known are the readers that were there once: whoever loses them, and what the
+	// queue remembers of them, they begin with all that is kept.
+	known map[share]bool
 }
 
 func newDeliverer(w *Worker, out Outbox) *deliverer {
-	d := &deliverer{w: w, out: out, feeds: map[*feed]struct{}{}}
+	d := &deliverer{w: w, out: out, feeds: map[*feed]struct{}{}, known: map[share]bool{}}
 	for _, h := range w.handlers {
 		if h.Stream {
 			d.handlers, d.names = append(d.handlers, h), append(d.names, h.Name)
@@ -177,6 +180,20 @@ func (d *deliverer) take(p phases, lane check.Lane, held map[*handler]*feed, for
 			held[h] = d.start(p, h, hold, asked)
 		}
 	}
+}
+
+// knows says whether a lane had a reader for a handler, as far as this worker
+// has seen; learn notes that it has one.
+func (d *deliverer) knows(lane check.Lane, handler string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.known[share{lane, handler}]
+}
+
+func (d *deliverer) learn(lane check.Lane, handler string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.known[share{lane, handler}] = true
 }
 
 // start begins a feed.

@@ -374,7 +374,7 @@ func TestDeadLetters(t *testing.T) {
 		o.mu.Lock()
 		o.lanes[lane].entries = append(o.lanes[lane].entries, check.ChangeEntry{SID: "9999999999999-1", Event: "junk"})
 		o.mu.Unlock()
-		pass(3 * time.Hour)
+		pass(85 * time.Minute)
 		reasons := map[string]string{}
 		o.mu.Lock()
 		for _, l := range o.letters {

@@ -109,7 +109,7 @@ func TestFailingCheckHoldsUpNobody(t *testing.T) {
 func TestOutageOfTheTarget(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		const checks, each = 400, 8
+		const checks, each = 100, 12 // more than a window
 		o, g := newOutbox(lane), &target{}
 		w, _ := o.worker(t, "w1", g.instance("w1", nil))
 		pass(5 * time.Second)
@@ -121,18 +121,18 @@ func TestOutageOfTheTarget(t *testing.T) {
 		for k := range each {
 			for i, inc := range list {
 				inc.post([]check.Change{check.ChangeOpen, check.ChangeUpdate}[min(k, 1)], []check.State{check.StateWarn, check.StateCrit}[k%2])
-				if i%50 == 0 {
+				if i%20 == 0 {
 					pass(time.Second)
 				}
 			}
-			pass(time.Hour)
+			pass(20 * time.Minute)
 		}
-		if b := w.Backlogs(); len(b) != 1 || b[0].Changes != checks*each || b[0].Retries < checks/2 || b[0].Oldest < (each-1)*time.Hour {
-			t.Errorf("Backlogs() = %+v, want %d changes, the oldest of %d hours", b, checks*each, each)
+		if b := w.Backlogs(); len(b) != 1 || b[0].Changes != checks*each || b[0].Retries < checks/2 || b[0].Oldest < (each-1)*20*time.Minute {
+			t.Errorf("Backlogs() = %+v, want %d changes, the oldest of hours", b, checks*each)
 		}
 		// Eight at once, a second each: what waits is tried no more often than that.
-		if n := len(g.tried()); n > each*3600*8 {
-			t.Errorf("%d attempts in %d hours", n, each)
+		if n := len(g.tried()); n > each*20*60*8 {
+			t.Errorf("%d attempts in four hours", n)
 		}
 		back := time.Now()
 		g.answers(nil)
@@ -214,6 +214,63 @@ func TestLostGroup(t *testing.T) {
 		if got := g.delivered(); texts(got) != "a/1 open WARN, a/1 update CRIT, a/1 open WARN, a/1 update CRIT, a/1 resolve CRIT" {
 			t.Errorf("delivered %s, want all again and the resolve", texts(got))
 		}
+		w.stop()
+	})
+}
+
+// TestLostQueue: Redis comes back empty. Who delivered before begins with all
+// that is there by then.
+func TestLostQueue(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o, g := newOutbox(lane), &target{}
+		w, s := o.worker(t, "w1", g.instance("w1", nil))
+		pass(5 * time.Second)
+		s.cut.Store(true)
+		pass(time.Minute) // longer than the right lasts
+		o.mu.Lock()
+		o.lanes[lane] = newOutbox(lane).lanes[lane]
+		o.mu.Unlock()
+		a := o.incident(lane, "a", 1)
+		a.play(2) // by workers that were there sooner
+		s.cut.Store(false)
+		pass(20 * time.Second)
+		if got := g.delivered(); texts(got) != "a/1 open WARN, a/1 update CRIT" {
+			t.Errorf("delivered %s, want both", texts(got))
+		}
+		w.stop()
+	})
+}
+
+// TestPendingBeyondAllBounds: more than a feed has room for was read before.
+func TestPendingBeyondAllBounds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o, g := newOutbox(lane), &target{}
+		g.answers(func(check.Delivery) (string, error) { return "", errDown })
+		w, _ := o.worker(t, "w1", g.instance("w1", nil))
+		pass(5 * time.Second)
+		o.incident(lane, "a", 1).play(3)
+		pass(10 * time.Second)
+		var f *feed
+		w.delivery.mu.Lock()
+		for f = range w.delivery.feeds {
+		}
+		w.delivery.mu.Unlock()
+		f.mu.Lock()
+		f.lines.count, f.after = maxHeld, "0" // as if there were so many
+		more, after := f.free(), f.after
+		f.mu.Unlock()
+		if more != 0 {
+			t.Errorf("room for %d more, want none", more)
+		}
+		f.took(phases{}, check.ChangePage{Mine: true}, 0)
+		f.mu.Lock()
+		if f.after != after || !f.news {
+			t.Errorf("after %q, news %v: a look at the figures ended the reading of what was read before", f.after, f.news)
+		}
+		f.lines.count, f.after = 3, ""
+		f.mu.Unlock()
 		w.stop()
 	})
 }

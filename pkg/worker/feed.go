@@ -56,7 +56,6 @@ type feed struct {
 	after    string // entries behind it were read by somebody before; empty: new ones
 
 	// Only run uses these.
-	known  bool     // the reader was there
 	skips  []string // entries that are none of the handler's
 	readAt time.Time
 	fails  int // of reads, in a row
@@ -281,14 +280,15 @@ func (f *feed) forget() {
 
 // open makes the reader's place, and begins with what was read and not settled.
 func (f *feed) open(ctx context.Context) error {
-	state, err := f.d.out.OpenReader(ctx, f.hold.Lane, f.h.Name, f.known)
+	state, err := f.d.out.OpenReader(ctx, f.hold.Lane, f.h.Name, f.d.knows(f.hold.Lane, f.h.Name))
 	if err != nil {
 		return err
 	}
 	if state == check.ReaderLost {
 		f.w.log.Warn("the consumer group was lost: all changes that are kept are delivered again", "lane", f.hold.Lane.String(), "handler", f.h.Name)
 	}
-	f.known, f.skips, f.readAt, f.fails = true, nil, time.Time{}, 0
+	f.d.learn(f.hold.Lane, f.h.Name)
+	f.skips, f.readAt, f.fails = nil, time.Time{}, 0
 	f.mu.Lock()
 	f.after = "0"
 	f.mu.Unlock()

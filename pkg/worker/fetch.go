@@ -86,6 +86,7 @@ func (f *feed) took(p phases, page check.ChangePage, room int) (more bool) {
 	defer f.mu.Unlock()
 	n := len(page.Entries)
 	switch {
+	case room == 0: // figures only
 	case f.after == "":
 		more = n > 0 && n == room
 	case n == 0: // now what nobody has read
@@ -93,7 +94,7 @@ func (f *feed) took(p phases, page check.ChangePage, room int) (more bool) {
 	default:
 		f.after, more = page.Entries[n-1].SID, true
 	}
-	f.news = f.news || more || room == 0 && page.Left != 0
+	f.news = f.news || more || room == 0 && (page.Left != 0 || f.after != "")
 	return more
 }
 

@@ -2,8 +2,8 @@ package worker
 
 import (
 	"context"
-	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -234,9 +234,13 @@ func (s *seat) FetchChanges(_ context.Context, req check.ChangeRequest) (page ch
 
 // before compares two ids of entries.
 func before(a, b string) bool {
-	var a1, a2, b1, b2 int64
-	_, _ = fmt.Sscanf(a, "%d-%d", &a1, &a2) // "0" has one number
-	_, _ = fmt.Sscanf(b, "%d-%d", &b1, &b2)
+	split := func(sid string) (ms, seq int64) {
+		_, after, _ := strings.Cut(sid, "-")
+		seq, _ = strconv.ParseInt(after, 10, 64) // "0" has one number
+		return entryTime(sid), seq
+	}
+	a1, a2 := split(a)
+	b1, b2 := split(b)
 	return a1 < b1 || a1 == b1 && a2 < b2
 }
 
