@@ -135,10 +135,39 @@ func TestRolesHoldInScripts(t *testing.T) {
 			t.Errorf("%s may not read %s in a script: %v", role, words[0], err)
 		}
 	}
-	// A lane's name decides: a worker for one zone alone is made by its name.
-	other := q.KeyReady(check.Lane{Zone: "fra"})
-	if why := dryRun(t, server.Client(t), "worker", "XLEN", other); why != "" {
-		t.Errorf("a worker may not look into %s: %s", other, why)
+}
+
+// A user for the workers of one site alone, as docs/security.md makes it.
+func TestRoleOfOneZone(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../../deploy/redis/users.acl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := regexp.MustCompile(`(?m)^user worker reset on #\S+ (.*)$`).FindSubmatch(text)
+	if line == nil {
+		t.Fatal("users.acl has no line of worker")
+	}
+	c := redistest.Start(t).Client(t)
+	q := New(c, "")
+	args := []any{"ACL", "SETUSER", "fra", "on", ">x"}
+	rules := strings.ReplaceAll(string(line[1]), "{*}", "{fra:*}")
+	for _, rule := range regexp.MustCompile(`\([^)]*\)|\S+`).FindAllString(rules, -1) {
+		args = append(args, rule)
+	}
+	if err := c.Do(t.Context(), args...).Err(); err != nil {
+		t.Fatal(err)
+	}
+	for _, words := range q.Rights("worker", check.Lane{Zone: "fra", Part: 3}) {
+		if why := dryRun(t, c, "fra", words...); why != "" {
+			t.Errorf("the worker of the zone fra may not run %q: %s", words, why)
+		}
+	}
+	for _, words := range q.Rights("worker", check.Lane{Zone: "ber"}) {
+		own := !strings.Contains(strings.Join(words, " "), "{ber:0}")
+		if why := dryRun(t, c, "fra", words...); (why == "") != own {
+			t.Errorf("the worker of the zone fra runs %q: %q, want it allowed: %v", words, why, own)
+		}
 	}
 }
 
