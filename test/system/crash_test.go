@@ -237,12 +237,12 @@ func (f *fleet) revive() (crashes int) {
 	f.mu.Unlock()
 	latest := map[string]*proc{}
 	for _, p := range ps {
-		latest[p.name] = p
+		latest[p.Name] = p
 	}
 	for _, p := range latest {
 		if !p.alive() {
-			if p.code != 3 {
-				f.Errorf("%s ended with code %d", p.name, p.code)
+			if p.Code != 3 {
+				f.Errorf("%s ended with code %d", p.Name, p.Code)
 			}
 			f.again(p)
 			crashes++

@@ -252,10 +252,10 @@ func (f *fleet) strike(in *inbox) {
 		f.again(p)
 	case 2: // frozen for longer than it may deliver
 		p.signal(syscall.SIGSTOP)
-		time.AfterFunc(lease+time.Second+rand.N(time.Second), func() { _ = p.cmd.Process.Signal(syscall.SIGCONT) }) // it may be killed by then
+		time.AfterFunc(lease+time.Second+rand.N(time.Second), func() { _ = p.Cmd.Process.Signal(syscall.SIGCONT) }) // it may be killed by then
 	case 3:
 		p.signal(syscall.SIGTERM)
-		<-p.ended
+		<-p.Ended
 		f.again(p)
 	case 4:
 		if rand.N(3) == 0 {

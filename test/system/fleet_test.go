@@ -94,7 +94,7 @@ func (f *fleet) enlist(p *proc) *proc {
 // again starts a process that has ended anew.
 func (f *fleet) again(p *proc) *proc {
 	f.Helper()
-	p.replaced = true
+	p.Replaced = true
 	return f.enlist(p.again())
 }
 
@@ -126,7 +126,7 @@ func (f *fleet) ready(ps ...*proc) {
 	for _, p := range ps {
 		f.eventually(15*time.Second, func() error {
 			if !p.alive() {
-				f.Fatalf("%s ended with code %d", p.name, p.code)
+				f.Fatalf("%s ended with code %d", p.Name, p.Code)
 			}
 			return p.ready()
 		})
@@ -138,7 +138,7 @@ func (f *fleet) running(prefix string) (ps []*proc) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, p := range f.procs {
-		if p.alive() && strings.HasPrefix(p.name, prefix) {
+		if p.alive() && strings.HasPrefix(p.Name, prefix) {
 			ps = append(ps, p)
 		}
 	}

@@ -71,7 +71,7 @@ func TestHandWritten(t *testing.T) {
 	t.Logf("checks taken out by hand have stopped %s before their bound", time.Until(removed).Round(time.Millisecond))
 	f.cli("HDEL", key("specs"), "broken")
 	sum := f.finish(bounds{gap: time.Second})
-	if sum.doubles > 0 || sum.offGrid > 0 {
-		t.Errorf("the other checks have %d doubles and %d runs beside the grid", sum.doubles, sum.offGrid)
+	if sum.Doubles > 0 || sum.OffGrid > 0 {
+		t.Errorf("the other checks have %d doubles and %d runs beside the grid", sum.Doubles, sum.OffGrid)
 	}
 }

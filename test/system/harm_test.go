@@ -31,7 +31,7 @@ func TestKilledRedis(t *testing.T) {
 	}
 	for _, p := range append(ss, ws...) {
 		if !p.alive() {
-			t.Errorf("%s ended with code %d", p.name, p.code)
+			t.Errorf("%s ended with code %d", p.Name, p.Code)
 		}
 	}
 	f.finish(bounds{doubles: times, gap: down + recovery + 2*time.Second})
@@ -99,8 +99,8 @@ func TestLostKeys(t *testing.T) {
 			kinds := f.repairs()
 			delete(kinds, "zone_lost") // a race of two: who enters a zone again
 			t.Logf("repaired: %v", kinds)
-			if tt.kept && (len(kinds) > 0 || sum.doubles > 0) {
-				t.Errorf("repaired %v, and %d doubles: want nothing", kinds, sum.doubles)
+			if tt.kept && (len(kinds) > 0 || sum.Doubles > 0) {
+				t.Errorf("repaired %v, and %d doubles: want nothing", kinds, sum.Doubles)
 			}
 		})
 	}

@@ -98,7 +98,7 @@ func TestJunk(t *testing.T) {
 	goes("junk in zones", "c026")
 	f.cli("HDEL", "redpoll:zones", "Junk zone", "junk")
 	sum := f.finish(bounds{doubles: 1, offGrid: 2, gap: byHand})
-	t.Logf("repaired %v, %d doubles", f.repairs(), sum.doubles)
+	t.Logf("repaired %v, %d doubles", f.repairs(), sum.Doubles)
 }
 
 // A key that somebody made something else of stops its own lane or loop alone,
@@ -162,7 +162,7 @@ func TestWrongTypes(t *testing.T) {
 func (f *fleet) logSize() map[*proc]int {
 	sizes := map[*proc]int{}
 	for _, p := range f.running("") {
-		sizes[p] = len(p.logs.String())
+		sizes[p] = len(p.Logs.String())
 	}
 	return sizes
 }
@@ -170,7 +170,7 @@ func (f *fleet) logSize() map[*proc]int {
 func (f *fleet) logSince(sizes map[*proc]int) string {
 	var out strings.Builder
 	for _, p := range f.running("") {
-		out.WriteString(p.logs.String()[sizes[p]:])
+		out.WriteString(p.Logs.String()[sizes[p]:])
 	}
 	return out.String()
 }

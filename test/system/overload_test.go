@@ -147,18 +147,6 @@ func TestPerTarget(t *testing.T) {
 	w.stop()
 }
 
-// visitors counts the checks with a prefix that wait for their answer.
-func (g *target) visitors(prefix string) (n int) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for id, seen := range g.seen {
-		if last := seen[len(seen)-1]; strings.HasPrefix(id, prefix) && !last.cut && !last.done {
-			n++
-		}
-	}
-	return n
-}
-
 // Workers that were away find every check queued, long overdue: that is
 // counted, not made up, and what follows is spread as ever.
 func TestBacklogIsNoBurst(t *testing.T) {

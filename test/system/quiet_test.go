@@ -14,18 +14,18 @@ func TestQuiet(t *testing.T) {
 	pass(t, phase(15*time.Second))
 	for _, s := range ss {
 		if n := s.metric("redpoll_repairs_total"); n != 0 {
-			t.Errorf("%s: %v repairs, want 0: %v", s.name, n, f.repairs())
+			t.Errorf("%s: %v repairs, want 0: %v", s.Name, n, f.repairs())
 		}
 		if n := s.metric("redpoll_loop_failures_total"); n != 0 {
-			t.Errorf("%s: %v failures of loops, want 0", s.name, n)
+			t.Errorf("%s: %v failures of loops, want 0", s.Name, n)
 		}
 	}
 	for _, w := range ws {
 		if n := w.metric("redpoll_stale_completions_total"); n != 0 {
-			t.Errorf("%s: %v stale completions, want 0", w.name, n)
+			t.Errorf("%s: %v stale completions, want 0", w.Name, n)
 		}
 		if n := w.metric("redpoll_results_total"); n == 0 {
-			t.Errorf("%s ran nothing", w.name)
+			t.Errorf("%s ran nothing", w.Name)
 		}
 	}
 	f.finish(bounds{gap: time.Second})

@@ -179,8 +179,8 @@ func TestRolesOfVerbs(t *testing.T) {
 	}
 	tail := start(t, "tail", binary(t, "redpoll"), "--redis", f.redis.URLAs("viewer"), "results", "-f", "-n", "0")
 	f.eventually(5*time.Second, func() error {
-		if !strings.Contains(tail.logs.String(), "c000") {
-			return fmt.Errorf("results -f shows %q", tail.logs.String())
+		if !strings.Contains(tail.Logs.String(), "c000") {
+			return fmt.Errorf("results -f shows %q", tail.Logs.String())
 		}
 		return nil
 	})

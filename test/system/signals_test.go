@@ -31,7 +31,7 @@ func TestDrain(t *testing.T) {
 	f.add(60, 2*time.Second)
 	for i := range 4 {
 		took := ws[0].stop()
-		f.nothingPending(ws[0].name)
+		f.nothingPending(ws[0].Name)
 		if limit := 2*time.Second + *slack; took > limit {
 			t.Errorf("drained for %s, want at most %s", took, limit)
 		}
@@ -91,7 +91,7 @@ func TestRollingRestart(t *testing.T) {
 	for range 2 {
 		for i, w := range ws {
 			w.stop()
-			f.nothingPending(w.name)
+			f.nothingPending(w.Name)
 			ws[i] = f.again(w)
 			f.ready(ws[i])
 		}
@@ -172,9 +172,9 @@ func TestStopWhileRedisHangs(t *testing.T) {
 		most time.Duration
 	}{{w, 4 * time.Second}, {s, 6 * time.Second}} {
 		took := p.stop()
-		t.Logf("%s took %s", p.name, took)
+		t.Logf("%s took %s", p.Name, took)
 		if took > p.most+*slack {
-			t.Errorf("%s took %s to stop, want at most %s", p.name, took, p.most)
+			t.Errorf("%s took %s to stop, want at most %s", p.Name, took, p.most)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redpoll/redpoll/internal/proctest"
 	"github.com/redpoll/redpoll/internal/redistest"
 )
 
@@ -52,8 +53,8 @@ func TestMutualTLS(t *testing.T) {
 	}
 	w := f.start("stranger", "worker", "-redis-server-name", "redis.example")
 	f.eventually(5*time.Second, func() error {
-		if out := w.logs.String(); !strings.Contains(out, "redis.example") || !strings.Contains(out, "redis-server-name") {
-			return errNoPage
+		if out := w.Logs.String(); !strings.Contains(out, "redis.example") || !strings.Contains(out, "redis-server-name") {
+			return proctest.ErrNoPage
 		}
 		return nil
 	})

@@ -1,4 +1,4 @@
-package system
+package proctest
 
 import (
 	"os/exec"
