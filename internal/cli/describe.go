@@ -56,8 +56,10 @@ type description struct {
 	Due  int64       `json:"due,omitempty"`
 	Run  *runRow     `json:"run,omitempty"`
 	Last *check.Last `json:"last,omitempty"`
-	// Downtimes are those that cover the check, now or later.
+	// Downtimes are those that cover the check, now or later; Parents tells how
+	// the parents are.
 	Downtimes []downtimeRow `json:"downtimes,omitempty"`
+	Parents   []parentRow   `json:"parents,omitempty"`
 }
 
 func (a *app) describeCmd() *cobra.Command {
@@ -132,6 +134,9 @@ func (a *app) describe(ctx context.Context, conn *connection, t target) (*descri
 			return nil, err
 		}
 		d.Downtimes = downtimesOf(rows, d.check)
+		if d.Parents, err = parentRows(ctx, conn, t.zone, d.check.Parents); err != nil {
+			return nil, err
+		}
 	}
 	return d, nil
 }
@@ -231,8 +236,12 @@ func (d *description) writeSpec(line lineFunc) {
 		text, _ := json.Marshal(c.Meta) // came from JSON
 		line("Meta", "%s", text)
 	}
-	if len(c.Parents) > 0 {
-		line("Parents", "%s", strings.Join(c.Parents, ", "))
+	if len(d.Parents) > 0 {
+		var all []string
+		for _, p := range d.Parents {
+			all = append(all, p.ID+" ("+p.State+")")
+		}
+		line("Parents", "%s", strings.Join(all, ", "))
 	}
 	if c.Flap != nil {
 		f := c.Flap.Filled()

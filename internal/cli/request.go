@@ -74,7 +74,8 @@ var pastOps = map[string]string{
 
 func (a *app) printVerdict(v check.Verdict) {
 	id := clean(v.ID)
-	if v.Zone != check.DefaultZone && v.Zone != "" {
+	ofDowntime := v.Op == string(check.OpDowntime) || v.Op == string(check.OpDowntimeDelete) // which has no zone in its name
+	if v.Zone != check.DefaultZone && v.Zone != "" && !ofDowntime {
 		id = clean(v.Zone) + "/" + id
 	}
 	switch {

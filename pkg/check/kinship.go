@@ -31,8 +31,13 @@ type Kinship struct {
 	Missing []string
 }
 
-// maxKin bounds how far holds are followed from parent to parent.
-const maxKin = 16
+const (
+	// maxKin bounds how far holds are followed from parent to parent.
+	maxKin = 16
+	// maxHoldAge is from when on the result of a parent in trouble is too old to
+	// hold others without a new one, ms: it may run every hour only.
+	maxHoldAge = 60_000
+)
 
 // Kin judges the parents of the check c, whose trouble began at down and whose
 // latest run at started, both unix ms. known are the checks that are known so
@@ -60,7 +65,7 @@ func Kin(c *Check, known map[string]Neighbour, down, started int64) Kinship {
 			if free && k.Parent == "" {
 				k.Parent = id
 			}
-			if n.Last.Started < down {
+			if n.Last.Started < max(down, started-maxHoldAge) {
 				k.hurry(id, n)
 			}
 		case n.Last.Started < down || n.Last.Since > started:

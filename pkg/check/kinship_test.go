@@ -2,6 +2,7 @@ package check
 
 import (
 	"reflect"
+	"strings"
 	"testing"
 )
 
@@ -40,6 +41,7 @@ func TestKin(t *testing.T) {
 		{"WARN and held itself", []string{"r"}, map[string]Neighbour{"r": warnHeld, "core": crit(1100, "")}, Kinship{Parent: "r"}},
 		{"UNKNOWN", []string{"r"}, map[string]Neighbour{"r": unknown}, Kinship{Parent: "r"}},
 		{"CRIT", []string{"r"}, map[string]Neighbour{"r": crit(1100, "")}, Kinship{Parent: "r"}},
+		{"CRIT since the trouble began, and that is long ago", []string{"r"}, map[string]Neighbour{"r": crit(1100, "")}, Kinship{Parent: "r", Hurry: []string{"r"}}},
 		{"CRIT, and that is old", []string{"r"}, map[string]Neighbour{"r": crit(500, "")}, Kinship{Parent: "r", Hurry: []string{"r"}}},
 		{"the second is in trouble", []string{"r", "s"}, map[string]Neighbour{"r": ok(10, 10), "s": crit(1100, "")}, Kinship{Parent: "s"}},
 		{"CRIT in its own downtime", []string{"r"}, map[string]Neighbour{"r": crit(1100, "downtime:x")}, Kinship{Parent: "r"}},
@@ -51,7 +53,11 @@ func TestKin(t *testing.T) {
 		{"waits for this check", []string{"r"}, map[string]Neighbour{"r": crit(1100, "waiting:me")}, Kinship{Parent: "r"}},
 	}
 	for _, tt := range tests {
-		got := Kin(&Check{ID: "me", Parents: tt.parents}, tt.known, down, started)
+		now := int64(started)
+		if strings.Contains(tt.name, "long ago") {
+			now = 1101 + maxHoldAge
+		}
+		got := Kin(&Check{ID: "me", Parents: tt.parents}, tt.known, down, now)
 		if !reflect.DeepEqual(got, tt.want) {
 			t.Errorf("%s: Kin() = %+v, want %+v", tt.name, got, tt.want)
 		}

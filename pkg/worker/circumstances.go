@@ -165,7 +165,8 @@ func (w *Worker) meet(ctx context.Context, zone string, ids []string, known map[
 			f := found[i]
 			n.There, n.Paused, n.Crashes = f.There, f.Paused, f.Crashes
 			if last, err := decodeLast(f.Last); err == nil { // what cannot be read is none
-				n.Last = last
+				// The rest, texts and metrics, would only fill the memory.
+				n.Last = &check.Last{Result: check.Result{State: last.State}, Started: last.Started, Since: last.Since, Held: last.Held}
 			}
 		}
 		known[id] = n
