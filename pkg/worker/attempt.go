@@ -18,6 +18,7 @@ func (f *feed) attempt(p phases, l *line) {
 	a := &attempt{feed: f, change: c, number: n}
 	began := time.Now()
 	end := a.make(p)
+	a.free()
 	f.mu.Lock()
 	if began.Before(f.back) {
 		a.pause = min(a.pause, f.h.RetryMin) // it began before the target was back
@@ -27,18 +28,12 @@ func (f *feed) attempt(p phases, l *line) {
 		f.lines.settled(l)
 	case endFailed:
 		f.lines.failed(l, time.Now().Add(a.pause))
+	case endLater:
+		f.lines.rest(l, time.Now().Add(jitter(longPause)))
 	default:
 		f.lines.again(l)
 	}
 	f.mu.Unlock()
-	if a.left == nil {
-		<-f.h.slots
-	} else { // the slot is its, until it returns
-		go func() {
-			<-a.left
-			<-f.h.slots
-		}()
-	}
 	f.call()
 }
 
@@ -48,7 +43,8 @@ type ending uint8
 const (
 	endCut     ending = iota // the right is lost, or the worker ends
 	endSettled               // the change is out
-	endFailed                // it is to be tried again
+	endFailed                // the handler failed: it is to be tried again
+	endLater                 // the queue failed before the handler was called
 )
 
 // attempt is one attempt at a change.
@@ -56,8 +52,16 @@ type attempt struct {
 	*feed
 	change
 	number int
-	pause  time.Duration  // before the next one
-	left   <-chan outcome // of a call that did not end, nil mostly
+	pause  time.Duration // before the next one
+	freed  bool          // the slot is another's
+}
+
+// free gives the handler's slot back: what is still to be written needs none.
+func (a *attempt) free() {
+	if !a.freed {
+		a.freed = true
+		<-a.h.slots
+	}
 }
 
 // make makes it.
@@ -66,17 +70,18 @@ func (a *attempt) make(p phases) ending {
 		a.expire()
 		return endCut
 	}
-	gone, ok := a.load(p)
-	if !ok {
-		return endCut
-	}
-	if gone {
+	gone, err := a.load(p)
+	if gone && err == nil {
 		a.trimmed(1)
 		return a.settle(p, check.Settlement{})
 	}
-	alert, ok := a.alert(p)
-	if !ok {
-		return endCut
+	var alert check.Alert
+	if err == nil {
+		alert, err = a.alert(p)
+	}
+	if err != nil {
+		a.w.away.note("read changes", err)
+		return endLater
 	}
 	if !alert.Known && !a.h.wants(a.ev) {
 		a.w.delivered(a.h, DeliverySkipped, 0)
@@ -88,9 +93,16 @@ func (a *attempt) make(p phases) ending {
 	}
 	d := check.Delivery{Event: a.ev, Ref: alert.Ref, Ack: a.ack(alert.Ack), Attempt: a.number}
 	began := time.Now()
-	var got outcome
-	got, a.left = a.h.call(p, a.w, a.ev.Check.ID, func(ctx context.Context) (string, error) { return a.h.deliver(ctx, d) })
+	got, left := a.h.call(p, a.w, a.ev.Check.ID, func(ctx context.Context) (string, error) { return a.h.deliver(ctx, d) })
 	took := time.Since(began)
+	if left != nil { // the slot is its, until it returns
+		a.freed = true
+		go func() {
+			<-left
+			<-a.h.slots
+		}()
+	}
+	a.free()
 	if got.err != nil {
 		return a.failed(p, got.err, took)
 	}
@@ -99,73 +111,54 @@ func (a *attempt) make(p phases) ending {
 	return a.settle(p, check.Settlement{IncidentID: a.ev.Incident.ID, Ref: got.ref})
 }
 
-// load reads the event again, if it is not in memory; not ok: the feed ends.
-func (a *attempt) load(p phases) (gone, ok bool) {
+// load reads the event again, if it is not in memory.
+func (a *attempt) load(p phases) (gone bool, err error) {
 	if a.ev != nil {
-		return false, true
+		return false, nil
 	}
-	var e check.ChangeEntry
-	ok = a.insist(p, "read a change", func(ctx context.Context) (err error) {
-		e, err = a.d.out.Change(ctx, a.hold.Lane, a.sid)
-		return err
-	})
-	if !ok || e.Event == "" {
-		return true, ok
+	e, err := a.d.out.Change(p.queue, a.hold.Lane, a.sid)
+	if err != nil || e.Event == "" {
+		return true, err
 	}
-	var err error
 	if a.ev, err = parseChange(e.Event); err != nil {
-		return true, true // it was one before: somebody changed it, so that it is another
+		return true, nil // it was one before: somebody changed it, so that it is another
 	}
-	return false, true
+	return false, nil
 }
 
-// alert reads what stands of the incident; not ok: the feed ends.
-func (a *attempt) alert(p phases) (alert check.Alert, ok bool) {
-	ok = a.insist(p, "read an incident", func(ctx context.Context) error {
-		found, err := a.d.out.Alerts(ctx, a.hold.Lane, a.h.Name, []string{a.ev.Incident.ID})
-		if err == nil && len(found) != 1 {
-			err = fmt.Errorf("%d answers to one incident", len(found))
-		}
-		if err == nil {
-			alert = found[0]
-		}
-		return err
-	})
-	return alert, ok
-}
-
-// insist makes a call to the queue until it has an answer; false: the feed ends.
-func (a *attempt) insist(p phases, what string, f func(ctx context.Context) error) bool {
-	for n := 1; a.alive(); n++ {
-		err := f(p.queue)
-		if err == nil {
-			a.w.away.passed(what)
-			return true
-		}
-		if !a.w.away.failed(p.queue, what, err, n) {
-			return false
-		}
+// alert reads what stands of the incident.
+func (a *attempt) alert(p phases) (check.Alert, error) {
+	found, err := a.d.out.Alerts(p.queue, a.hold.Lane, a.h.Name, []string{a.ev.Incident.ID})
+	if err == nil && len(found) != 1 {
+		err = fmt.Errorf("%d answers to one incident", len(found))
 	}
-	return false
+	if err != nil {
+		return check.Alert{}, err
+	}
+	return found[0], nil
 }
 
-// settle ends the change.
+// settle ends the change: as long as the right holds, since a repetition would
+// follow from giving up.
 func (a *attempt) settle(p phases, done check.Settlement) ending {
 	done.SIDs = []string{a.sid}
-	mine := false
-	ok := a.insist(p, "settle", func(ctx context.Context) (err error) {
-		mine, err = a.d.out.Settle(ctx, a.hold, done)
-		return err
-	})
-	return a.settled(ok, mine)
+	a.free()
+	for n := 1; a.alive(); n++ {
+		mine, err := a.d.out.Settle(p.queue, a.hold, done)
+		if err == nil {
+			a.w.away.passed("settle")
+			return a.settled(mine)
+		}
+		if !a.w.away.failed(p.queue, "settle", err, n) {
+			break
+		}
+	}
+	return endCut
 }
 
 // settled says what an answer of the queue means.
-func (a *attempt) settled(ok, mine bool) ending {
-	switch {
-	case !ok:
-		return endCut
-	case !mine:
+func (a *attempt) settled(mine bool) ending {
+	if !mine {
 		a.lose("the queue says so")
 		return endCut
 	}
@@ -194,23 +187,25 @@ func (a *attempt) failed(p phases, err error, took time.Duration) ending {
 	return endFailed
 }
 
-// bury makes the change a dead letter.
+// bury makes the change a dead letter. Where the queue fails it is delivered
+// once more before the next try.
 func (a *attempt) bury(p phases, why error, took time.Duration) ending {
-	letter := check.DeadLetter{Reason: why.Error(), Attempts: a.number, Entry: a.sid}
+	letter := check.DeadLetter{Reason: check.CleanText(why.Error(), check.MaxText), Attempts: a.number, Entry: a.sid}
 	mine := false
-	ok := a.insist(p, "bury", func(ctx context.Context) error {
-		e, err := a.d.out.Change(ctx, a.hold.Lane, a.sid)
-		if err != nil {
-			return err
-		}
+	e, err := a.d.out.Change(p.queue, a.hold.Lane, a.sid)
+	if err == nil {
 		if letter.Event = e.Event; e.Event == "" { // trimmed since
 			text, _ := json.Marshal(a.ev) // it came from JSON
 			letter.Event = string(text)
 		}
-		mine, err = a.d.out.Bury(ctx, a.hold, letter)
-		return err
-	})
-	end := a.settled(ok, mine)
+		mine, err = a.d.out.Bury(p.queue, a.hold, letter)
+	}
+	if err != nil {
+		a.w.away.note("bury", err)
+		return endLater
+	}
+	a.w.away.passed("bury")
+	end := a.settled(mine)
 	if end == endSettled {
 		a.w.delivered(a.h, DeliveryDead, took)
 		if a.w.warned.allow("dead letter of " + a.h.Name) {

@@ -91,6 +91,38 @@ func TestConcurrencyOfDeliveries(t *testing.T) {
 	})
 }
 
+// TestBrokenLaneLeavesPlaces: where nothing can be read of a lane's incidents,
+// its changes wait and take no places from the others.
+func TestBrokenLaneLeavesPlaces(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		bad, good := check.Lane{Zone: "bad"}, check.Lane{Zone: "good"}
+		o, g := newOutbox(bad, good), &target{}
+		o.broken = bad
+		w, _ := o.worker(t, "w1", g.instance("w1", func(h *HandlerInstance) { h.Concurrency = 2 }))
+		pass(5 * time.Second)
+		for n := range 20 {
+			o.incident(bad, fmt.Sprintf("b%02d", n), 1).play(1)
+		}
+		pass(time.Second)
+		for n := range 20 {
+			o.incident(good, fmt.Sprintf("g%02d", n), 1).play(2)
+		}
+		pass(5 * time.Second)
+		if n := len(g.delivered()); n != 40 {
+			t.Errorf("%d delivered beside a broken lane, want 40", n)
+		}
+		o.mu.Lock()
+		o.broken = check.Lane{}
+		o.mu.Unlock()
+		pass(5 * time.Second)
+		if got := g.delivered(); len(got) != 60 || got[59].Attempt != 1 {
+			t.Errorf("%d delivered, want all 60 at their first attempt", len(got))
+		}
+		w.stop()
+	})
+}
+
 // TestStopEndsDeliveries: what is on its way may end within the grace, what
 // waits stays for the next worker.
 func TestStopEndsDeliveries(t *testing.T) {

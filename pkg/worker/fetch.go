@@ -144,7 +144,7 @@ func (f *feed) discard(p phases, e check.ChangeEntry, why error) {
 	if f.w.warned.allow("unreadable change for " + f.h.Name) {
 		f.w.log.Error("an entry of changes is unreadable", "lane", f.hold.Lane.String(), "handler", f.h.Name, "entry", e.SID, "err", why)
 	}
-	letter := check.DeadLetter{Event: e.Event, Reason: why.Error(), Entry: e.SID}
+	letter := check.DeadLetter{Event: e.Event, Reason: check.CleanText(why.Error(), check.MaxText), Entry: e.SID}
 	if _, err := f.d.out.Bury(p.queue, f.hold, letter); err != nil {
 		f.w.away.note("bury", err)
 		return

@@ -102,6 +102,13 @@ func (s *lines) failed(l *line, at time.Time) {
 	heap.Push(&s.waiting, l)
 }
 
+// rest makes a line that was flying wait: its attempt did not count.
+func (s *lines) rest(l *line, at time.Time) {
+	s.landed(l)
+	l.at = at
+	heap.Push(&s.waiting, l)
+}
+
 // again makes a line that was flying due at once: its attempt did not count.
 func (s *lines) again(l *line) {
 	s.landed(l)

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +15,7 @@ import (
 
 // outboxFake is a stream of changes in memory, for any number of workers.
 type outboxFake struct {
+	broken  check.Lane      // whose incidents cannot be read
 	metrics DeliveryMetrics // of its workers; nil: none
 	mu      sync.Mutex      // guards the rest
 	beats   map[string]check.Heartbeat
@@ -333,6 +335,9 @@ func (s *seat) Alerts(_ context.Context, lane check.Lane, handler string, ids []
 		return nil, err
 	}
 	defer s.leave()
+	if lane == s.broken {
+		return nil, errors.New("WRONGTYPE")
+	}
 	l := s.outboxFake.lanes[lane]
 	for _, id := range ids {
 		ref, known := l.incidents[id+"/"+handler]
