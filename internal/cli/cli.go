@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/redpoll/redpoll/pkg/check"
+	"github.com/redpoll/redpoll/pkg/queue/redisqueue"
 )
 
 // The exit codes. They are documented in docs/cli.md and do not change.
@@ -83,6 +84,9 @@ func Main(ctx context.Context, args []string, s Streams) int {
 	}
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		fmt.Fprintf(s.Stderr, "redpoll: %s\n", clean(line))
+	}
+	if hint := redisqueue.Explain(err); hint != "" && !strings.Contains(err.Error(), hint) {
+		fmt.Fprintf(s.Stderr, "redpoll: %s\n", hint)
 	}
 	if code == ExitUsage && !a.started {
 		fmt.Fprintln(s.Stderr, "See 'redpoll help'.")

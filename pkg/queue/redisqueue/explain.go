@@ -44,7 +44,7 @@ func explainAnswer(err error) string {
 		return "Redis wants a password: redis-password-file, with redis-user for a user of an ACL"
 	case strings.Contains(text, "WRONGPASS"), strings.Contains(text, "invalid password"):
 		return "user and password do not go together: see redis-user and redis-password-file"
-	case strings.Contains(text, "NOPERM"):
+	case strings.Contains(text, "NOPERM"), strings.Contains(text, "The user executing the script can't"):
 		return "the user's ACL lacks this right: deploy/redis/users.acl has what each role needs"
 	case errors.Is(err, io.EOF), strings.Contains(text, "connection reset by peer"):
 		return "somebody answers and hangs up: where Redis speaks TLS use rediss://"
