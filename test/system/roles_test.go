@@ -3,6 +3,10 @@ package system
 import (
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -153,6 +157,19 @@ var verbs = []struct {
 	{"operator", "verify --repair", "", 0},
 	{"viewer", "doctor", "", 0},
 	{"operator", "doctor -o json", "", 0},
+	{"operator", "downtime add v1 --for 1h --id d1", "d1", 0},
+	{"viewer", "downtime list", "d1", 0},
+	{"operator", "downtime delete d1", "d1", 0},
+	{"viewer", "deadletters", "deaf", 0},
+	{"operator", "deadletters --handler deaf --retry", "", 0},
+	{"viewer", "results --replay post --from 1h --dry-run", "v1", 0},
+	{"operator", "results --replay post --from 1h", "sent again to post", 0},
+	{"viewer", "zones", "default", 0},
+	{"operator", "zones move v1 --to far", "v1", 0},
+	{"operator", "add v5 tcp --every 1h --zone far host=127.0.0.1 port=1", "v5", 0},
+	{"operator", "add v6 tcp --every 1h --zone far host=127.0.0.1 port=1", "v6", 0},
+	{"operator", "zones set far --partitions 4 --wait 30s", "", 0},
+	{"operator", "delete v1 --zone far --yes", "v1", 0},
 }
 
 // elsewhere are the verbs that use a Redis of their own, or none.
@@ -163,12 +180,28 @@ var elsewhere = []string{"demo", "bench", "version", "completion", "help"}
 func TestRolesOfVerbs(t *testing.T) {
 	t.Parallel()
 	f := newRoles(t)
+	in := serveInbox(t)
+	deaf := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(deaf.Close)
+	list := filepath.Join(t.TempDir(), "handlers.yaml")
+	text := fmt.Sprintf("- {name: post, type: webhook, url: %q, default: true}\n- {name: deaf, type: webhook, url: %q, default: true, give_up: 1s}\n", in.URL, deaf.URL)
+	if err := os.WriteFile(list, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	s := f.scheduler("s1")
-	f.ready(s, f.worker("w1"))
+	f.ready(s, f.worker("w1", "-handlers", list), f.worker("w2", "-handlers", list))
 	f.add(5, time.Second)
 	seen := map[string]bool{}
 	for _, v := range verbs {
 		args := strings.Fields(v.line)
+		if args[0] == "deadletters" {
+			f.eventually(20*time.Second, func() error { // what cannot be delivered was given up
+				if f.client.XLen(t.Context(), key("dead")).Val() == 0 {
+					return errors.New("no dead letter")
+				}
+				return nil
+			})
+		}
 		seen[args[0]] = true
 		out, code := f.as(v.role, args...)
 		if code != v.code || !strings.Contains(out, v.want) {
@@ -179,11 +212,17 @@ func TestRolesOfVerbs(t *testing.T) {
 		}
 	}
 	help, _ := f.redpoll("help")
-	for _, m := range regexp.MustCompile(`(?m)^  ([a-z]+) {2,}`).FindAllStringSubmatch(help, -1) {
+	for _, m := range regexp.MustCompile(`(?m)^  ([a-z]+) +[A-Z]`).FindAllStringSubmatch(help, -1) {
 		if verb := m[1]; !seen[verb] && !slices.Contains(elsewhere, verb) {
 			t.Errorf("no role is named that can do 'redpoll %s': add a line to verbs", verb)
 		}
 	}
+	f.eventually(10*time.Second, func() error {
+		if got := in.count("v1"); got < 2 {
+			return fmt.Errorf("the handler got %d changes of v1, want its incident and what was sent again", got)
+		}
+		return nil
+	})
 	tail := start(t, "tail", binary(t, "redpoll"), "--redis", f.redis.URLAs("viewer"), "results", "-f", "-n", "0")
 	f.eventually(5*time.Second, func() error {
 		if !strings.Contains(tail.Logs.String(), "c000") {
@@ -195,22 +234,25 @@ func TestRolesOfVerbs(t *testing.T) {
 	f.mendAsOperator(s)
 	f.noRefusals()
 
-	for _, line := range []string{"add v3 tcp --every 1h host=127.0.0.1 port=1", "delete v1 --yes"} {
+	for _, line := range []string{"add v3 tcp --every 1h host=127.0.0.1 port=1", "delete c000 --yes"} {
 		if out, code := f.as("viewer", strings.Fields(line)...); code == 0 {
 			t.Errorf("redpoll %s worked for a viewer:\n%s", line, out)
 		}
 	}
-	if out, code := f.as("viewer", "get", "v1", "-o", "name"); code != 0 || !strings.Contains(out, "v1") {
-		t.Errorf("v1 is gone after what a viewer tried: %s", fmt.Sprint(code, out))
+	if out, code := f.as("viewer", "get", "c000", "-o", "name"); code != 0 || !strings.Contains(out, "c000") {
+		t.Errorf("c000 is gone after what a viewer tried: %s", fmt.Sprint(code, out))
 	}
 }
 
 // mendAsOperator has redpoll mend what is wrong while no scheduler does.
 func (f *fleet) mendAsOperator(s *proc) {
 	f.Helper()
+	if out, code := f.redpoll("add", "v4", "tcp", "--every", "1h", "host=127.0.0.1", "port=1"); code != 0 {
+		f.Fatal(out)
+	}
 	s.stop()
 	for _, words := range [][]any{
-		{"ZREM", key("due"), "c000", "v1"}, {"HSET", key("runs"), "c001", "junk"}, {"ZADD", key("due"), "1e15", "v1"},
+		{"ZREM", key("due"), "c000", "v4"}, {"HSET", key("runs"), "c001", "junk"}, {"ZADD", key("due"), "1e15", "v4"},
 		{"HSET", key("last"), "nobody", "{}"}, {"ZADD", key("due"), "1e15", "nobody2"},
 	} {
 		if err := f.client.Do(f.Context(), words...).Err(); err != nil {
@@ -230,4 +272,11 @@ func (f *fleet) mendAsOperator(s *proc) {
 		}
 		return nil
 	})
+}
+
+// count is how many changes of a check have come.
+func (in *inbox) count(id string) int {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return len(in.got[id])
 }
