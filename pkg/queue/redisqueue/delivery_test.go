@@ -433,3 +433,21 @@ func TestReadings(t *testing.T) {
 		want(1, sidTime(second))
 	})
 }
+
+// TestDropResolved: what handlers have noted beside an incident goes with it.
+func TestDropResolved(t *testing.T) {
+	eachQueue(t, func(t *testing.T, r *rig) {
+		ctx := t.Context()
+		key := r.KeyIncidents(lane)
+		old, young, open := `{"id":"default/a/1","resolved":5}`, `{"id":"default/b/1","resolved":50}`, `{"id":"default/c/1"}`
+		r.must(r.client.HSet(ctx, key, "default/a/1", old, "default/a/1/ack", "{}", "default/a/1/pager", "T-1", "default/a/1/e.mail-2", "",
+			"default/b/1", young, "default/b/1/pager", "T-2", "default/c/1", open, "default/c/1/pager", "T-3").Err())
+		if n, err := r.DropResolved(ctx, lane, 10); n != 1 || err != nil {
+			t.Errorf("DropResolved() = %d, %v, want 1", n, err)
+		}
+		left := r.client.HGetAll(ctx, key).Val()
+		if len(left) != 4 || left["default/b/1/pager"] != "T-2" || left["default/c/1/pager"] != "T-3" {
+			t.Errorf("left are %v, want the other two with their refs", left)
+		}
+	})
+}
