@@ -38,8 +38,8 @@ func (a *app) deadLettersCmd() *cobra.Command {
 		Short: "List changes that a handler did not get, send or drop them",
 		Long: strings.TrimSpace(`
 List the changes of incidents that were given up for a handler, oldest first.
-With --retry they are sent to it again, and the end of an incident that has been
-resolved since behind them; with --drop they are thrown away.`),
+With --retry they are sent to it again, and behind them how their incidents are
+now, where that is another; with --drop they are thrown away.`),
 		Example: strings.TrimRight(`
   redpoll deadletters --handler pager
   redpoll deadletters --handler pager --retry

@@ -137,8 +137,8 @@ func (r *resender) wants(e check.ChangeEntry, fits func(*check.Event) bool) (ev 
 	return ev, fits(&ev) && (ev.Check.Handlers == nil || slices.Contains(ev.Check.Handlers, r.handler))
 }
 
-// finish sends the end of an incident whose last change that was sent is not
-// its end, although it has ended.
+// finish sends how an incident is now, if it has ended or changed since the last
+// change that was sent.
 func (r *resender) finish(ctx context.Context, last check.Event) error {
 	for range resendTries {
 		text, end, err := r.endOf(ctx, &last)

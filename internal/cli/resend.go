@@ -26,7 +26,7 @@ type resender struct {
 	handler string
 	dry     bool // only count
 	sent    int
-	ends    int // resolves that were added
+	ends    int // states that were added
 	gone    int // letters that somebody else took
 }
 
@@ -42,8 +42,8 @@ const (
 var errBusy = errors.New("the incident changes while it is read")
 
 // incident sends changes of one incident again, in order, in one step. Where it
-// has ended since, and the last of them does not say so, its end is sent behind
-// them: no alert may be left open by that.
+// has ended or changed since the last of them, that is sent behind them: no alert
+// may be left open, or as it was.
 func (r *resender) incident(ctx context.Context, list []resending) error {
 	id := list[0].event.Incident.ID
 	for range resendTries {
@@ -97,8 +97,8 @@ func (r *resender) send(ctx context.Context, items []redisqueue.Resending) (bool
 	return true, nil
 }
 
-// endOf reads the incident of an event, and makes the event that resolves it
-// when it has ended and last does not say so.
+// endOf reads the incident of an event, and makes the event that says how it is
+// now, unless last does so.
 func (r *resender) endOf(ctx context.Context, last *check.Event) (text, end string, err error) {
 	alerts, err := r.conn.Alerts(ctx, r.lane, r.handler, []string{last.Incident.ID})
 	if err != nil {
@@ -117,10 +117,16 @@ func (r *resender) endOf(ctx context.Context, last *check.Event) (text, end stri
 		inc = *last.Incident // it ended so long ago that nothing is known of it any more
 		inc.Resolved = inc.Updated
 	}
-	if inc.Resolved == 0 {
+	var now check.Event
+	switch {
+	case inc.Resolved != 0:
+		now = resolved(last, inc)
+	case inc.Updated != last.Incident.Updated:
+		now = updated(last, inc)
+	default:
 		return text, "", nil
 	}
-	event, err := json.Marshal(resolved(last, inc))
+	event, err := json.Marshal(now)
 	return text, string(event), err
 }
 
@@ -147,6 +153,16 @@ func resolved(ev *check.Event, inc check.Incident) check.Event {
 	}
 }
 
+// updated makes the event of an open incident's latest update from an earlier
+// one.
+func updated(ev *check.Event, inc check.Incident) check.Event {
+	return check.Event{
+		Check: ev.Check, Planned: inc.Updated, Started: inc.Updated, Finished: inc.Updated, Since: inc.Updated,
+		Result: check.Result{State: inc.To, Reason: inc.Reason, Text: inc.Text, At: timeOf(inc.Updated)}, Previous: ev.Incident.To,
+		Worker: ev.Worker, Incident: &inc, Change: check.ChangeUpdate,
+	}
+}
+
 // told says what was done, for people.
 func (r *resender) told() string {
 	verb := "sent again"
@@ -155,7 +171,7 @@ func (r *resender) told() string {
 	}
 	text := fmt.Sprintf("%s %s to %s", count(r.sent, "change"), verb, r.handler)
 	if r.ends > 0 {
-		text += fmt.Sprintf(", and %s of what has ended since", count(r.ends, "resolve"))
+		text += fmt.Sprintf(", and how it is now for %s", count(r.ends, "incident"))
 	}
 	if r.gone > 0 {
 		text += fmt.Sprintf("; %d were gone already", r.gone)

@@ -36,8 +36,8 @@ Show the latest results, or follow them.
 With --replay nothing is shown: the changes of incidents between --from and --to
 are sent again, to one handler of the stream alone. It gets those of the checks
 that name it and that its filter lets through; each has the incident's id and
-the kind of change that it had the first time. What has been resolved since is
-resolved at the end, so that no alert is left open.`),
+the kind of change that it had the first time. What has been resolved or changed
+since follows at the end, so that no alert is left open, or as it was.`),
 		Example: strings.TrimRight(`
   redpoll results -n 50 --state CRIT,WARN
   redpoll results -f --id web1 -o jsonl
