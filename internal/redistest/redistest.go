@@ -48,6 +48,7 @@ type Server struct {
 	// TLS is how clients connect; nil: without TLS.
 	TLS  *tls.Config
 	user string // of clients; empty: the default one
+	file string // of settings, for a sentinel; empty: an ordinary server
 	args []string
 	cmd  *exec.Cmd
 	// ended is closed when the process is.
@@ -103,6 +104,10 @@ func (s *Server) Run(t testing.TB) error {
 		"--bind", "127.0.0.1", "--dir", s.Dir, "--save", "",
 		"--logfile", filepath.Join(s.Dir, "redis.log"), "--daemonize", "no",
 	), s.args...)
+	if s.file != "" {
+		args = append([]string{s.file, "--sentinel", "--port", strconv.Itoa(s.Port), "--bind", "127.0.0.1", "--dir", s.Dir,
+			"--logfile", filepath.Join(s.Dir, "redis.log")}, s.args...)
+	}
 	s.cmd = exec.Command("redis-server", args...)
 	if err := s.cmd.Start(); err != nil {
 		return fmt.Errorf("start redis-server: %w", err)

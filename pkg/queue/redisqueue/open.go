@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
@@ -65,8 +66,14 @@ func Open(rawURL string, sec Security) (redis.UniversalClient, error) {
 		return redis.NewFailoverClient(o.Failover()), nil
 	}
 	o.PoolSize = 10*runtime.GOMAXPROCS(0) + clusterReads
-	return redis.NewClusterClient(o.Cluster()), nil
+	cluster := o.Cluster()
+	cluster.ClusterStateReloadInterval = clusterReload
+	return redis.NewClusterClient(cluster), nil
 }
+
+// clusterReload is how old the client's knowledge of a cluster may be: nobody
+// tells it that a replica has taken over from a primary that answers no more.
+const clusterReload = 2 * time.Second
 
 // clusterReads is how many connections to each server of a cluster may wait in
 // blocking reads, one for each lane, beside those that calls use. They are made

@@ -1,0 +1,63 @@
+package redistest_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/redpoll/redpoll/internal/redistest"
+)
+
+// eventually waits for what servers bring about.
+func eventually(t *testing.T, what func() bool) {
+	t.Helper()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	late := time.After(30 * time.Second)
+	for !what() {
+		select {
+		case <-tick.C:
+		case <-late:
+			t.Fatal("it did not happen within 30 s")
+		}
+	}
+}
+
+// A slot moves with what is in it, and a replica takes over from a primary that
+// is killed.
+func TestCluster(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	c := redistest.StartCluster(t, 3)
+	client := c.Client()
+	if err := client.Set(ctx, "{a}x", "1", 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	from := c.Primary("{a}x")
+	to := c.Servers[0]
+	if from == to {
+		to = c.Servers[1]
+	}
+	c.MoveSlot("{a}x", to)
+	if got := c.Primary("{a}x"); got != to || client.Get(ctx, "{a}x").Val() != "1" {
+		t.Errorf("the slot is with %s and has %q, want %s and 1", got.Addr(), client.Get(ctx, "{a}x").Val(), to.Addr())
+	}
+	to.Kill()
+	eventually(t, func() bool { return client.Set(ctx, "{a}x", "2", 0).Err() == nil })
+	if c.Primary("{a}x") == to {
+		t.Error("the primary that was killed is one still")
+	}
+}
+
+func TestSentinel(t *testing.T) {
+	t.Parallel()
+	s := redistest.StartSentinel(t)
+	client := s.Client()
+	if err := client.Set(t.Context(), "x", "1", 0).Err(); err != nil || s.Primary() != s.Servers[0] {
+		t.Fatalf("Set = %v, the primary is %v", err, s.Primary())
+	}
+	s.Servers[0].Kill()
+	eventually(t, func() bool { return client.Set(t.Context(), "x", "2", 0).Err() == nil })
+	if p := s.Primary(); p == s.Servers[0] || p == nil {
+		t.Errorf("the primary is %v", p)
+	}
+}
