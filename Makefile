@@ -9,7 +9,7 @@ GOLANGCI ?= $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.
 # detector; the rules and what runs whole programs, without it.
 RACE  := ./pkg/scheduler/... ./pkg/worker/... ./pkg/queue/... ./pkg/commands/... ./pkg/handlers/... ./pkg/check/checktest \
          ./internal/daemon/... ./examples/...
-PLAIN  = $(filter-out $(shell $(GO) list $(RACE)) %/test/system,$(shell $(GO) list ./...))
+PLAIN  = $(filter-out $(shell $(GO) list $(RACE)) %/test/system %/test/cluster %/test/sentinel,$(shell $(GO) list ./...))
 TESTFLAGS ?= -vet=off -timeout 10m
 
 # In CI a test that lacks its server fails; elsewhere it is skipped, loudly.
@@ -19,7 +19,7 @@ export REDPOLL_TEST_SERVERS := required
 export REDPOLL_TEST_NETNS := required
 endif
 
-.PHONY: help all test deps format vet build test-race test-plain test-system test-bench test-deploy test-image lint bench fuzz vuln sbom cover soak soak-6h clean
+.PHONY: help all test deps format vet build test-race test-plain test-system test-cluster test-bench test-deploy test-image lint bench fuzz vuln sbom cover soak soak-6h clean
 .NOTPARALLEL:
 
 help: ## lists the targets
@@ -27,7 +27,7 @@ help: ## lists the targets
 
 all: build
 
-test: deps format vet build test-race test-plain test-system test-deploy ## all that CI does: installs what tests need, format, vet, build, tests
+test: deps format vet build test-race test-plain test-system test-cluster test-deploy ## all that CI does: installs what tests need, format, vet, build, tests
 
 deps: ## installs the servers that tests need, where they are missing (Debian, Ubuntu)
 	@.ci/deps
@@ -53,6 +53,9 @@ test-plain: ## the other packages
 
 test-system: ## the real binaries: kill, stop, restart, scale
 	$(GO) test $(TESTFLAGS) ./test/system
+
+test-cluster: ## the real binaries on a Redis Cluster and on Sentinel, with failovers
+	$(GO) test $(TESTFLAGS) ./test/cluster ./test/sentinel
 
 test-deploy: ## what is in deploy/: manifests, chart, image, alerts; a module of its own
 	cd test/deploy && $(GO) vet -tags image ./... && $(GO) test $(TESTFLAGS) -count=1 ./...

@@ -50,7 +50,7 @@ func TestCluster(t *testing.T) {
 
 func TestSentinel(t *testing.T) {
 	t.Parallel()
-	s := redistest.StartSentinel(t)
+	s := redistest.StartSentinels(t)
 	client := s.Client()
 	if err := client.Set(t.Context(), "x", "1", 0).Err(); err != nil || s.Primary() != s.Servers[0] {
 		t.Fatalf("Set = %v, the primary is %v", err, s.Primary())

@@ -1,119 +1,30 @@
 package redistest
 
 import (
-	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
-	"time"
-
-	"github.com/redis/go-redis/v9"
 )
 
-// Sentinel is a primary with replicas, watched by three sentinels, of one test.
-type Sentinel struct {
-	t         testing.TB
-	Servers   []*Server // the primary at first
-	sentinels []*Server
-}
-
-// DownAfter is after how long sentinels take a server for dead.
-const DownAfter = time.Second
-
-// StartSentinel starts a primary, two replicas and three sentinels.
-func StartSentinel(t testing.TB) *Sentinel {
+// StartSentinel starts a Sentinel that watches the server as "mymaster", alone,
+// and gives its address. It may take a moment until it answers.
+func StartSentinel(t testing.TB, master *Server) (addr string) {
 	t.Helper()
-	s := &Sentinel{t: t}
-	s.Servers = append(s.Servers, Start(t))
-	for range 2 {
-		s.Servers = append(s.Servers, Start(t, "--replicaof", "127.0.0.1", fmt.Sprint(s.Servers[0].Port), "--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"))
+	port := FreePort(t)
+	conf := filepath.Join(t.TempDir(), "sentinel.conf")
+	text := fmt.Sprintf("port %d\nbind 127.0.0.1\nsentinel monitor mymaster 127.0.0.1 %d 1\n", port, master.Port)
+	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	for range 3 {
-		s.sentinels = append(s.sentinels, s.startSentinel())
+	cmd := exec.Command("redis-server", conf, "--sentinel")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
 	}
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for !s.complete(ctx) {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			t.Fatal("the sentinels do not find each other and the replicas")
-		}
-	}
-	return s
-}
-
-// startSentinel starts one: it keeps its settings in a file of its own.
-func (s *Sentinel) startSentinel() *Server {
-	s.t.Helper()
-	file := filepath.Join(s.t.TempDir(), "sentinel.conf")
-	text := fmt.Sprintf("sentinel monitor main 127.0.0.1 %d 2\nsentinel down-after-milliseconds main %d\nsentinel failover-timeout main 6000\n",
-		s.Servers[0].Port, DownAfter.Milliseconds())
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		s.t.Fatal(err)
-	}
-	v := &Server{Dir: s.t.TempDir(), file: file}
-	v.start(s.t)
-	return v
-}
-
-// complete says whether every sentinel knows the others and both replicas, and
-// these follow.
-func (s *Sentinel) complete(ctx context.Context) bool {
-	for _, v := range s.sentinels {
-		c := redis.NewSentinelClient(&redis.Options{Addr: v.Addr(), MaxRetries: -1, DisableIdentity: true})
-		m, err := c.Master(ctx, "main").Result()
-		_ = c.Close()
-		if err != nil || m["num-slaves"] != "2" || m["num-other-sentinels"] != "2" || m["flags"] != "master" {
-			return false
-		}
-	}
-	for _, r := range s.Servers[1:] {
-		c := redis.NewClient(&redis.Options{Addr: r.Addr(), MaxRetries: -1, DisableIdentity: true})
-		info, err := c.Info(ctx, "replication").Result()
-		_ = c.Close()
-		if err != nil || !strings.Contains(info, "master_link_status:up") {
-			return false
-		}
-	}
-	return true
-}
-
-// URL is the address as -redis takes it.
-func (s *Sentinel) URL() string {
-	addrs := make([]string, len(s.sentinels))
-	for i, v := range s.sentinels {
-		addrs[i] = v.Addr()
-	}
-	return "redis+sentinel://" + strings.Join(addrs, ",") + "/main"
-}
-
-// Client connects to the primary of the moment; it is closed with the test.
-func (s *Sentinel) Client() *redis.Client {
-	addrs := make([]string, len(s.sentinels))
-	for i, v := range s.sentinels {
-		addrs[i] = v.Addr()
-	}
-	c := redis.NewFailoverClient(&redis.FailoverOptions{MasterName: "main", SentinelAddrs: addrs, DisableIdentity: true})
-	s.t.Cleanup(func() { _ = c.Close() })
-	return c
-}
-
-// Primary gives the server that the sentinels name now, nil for none.
-func (s *Sentinel) Primary() *Server {
-	for _, v := range s.sentinels {
-		c := redis.NewSentinelClient(&redis.Options{Addr: v.Addr(), MaxRetries: -1, DisableIdentity: true})
-		addr, err := c.GetMasterAddrByName(s.t.Context(), "main").Result()
-		_ = c.Close()
-		for _, r := range s.Servers {
-			if err == nil && len(addr) == 2 && addr[1] == fmt.Sprint(r.Port) {
-				return r
-			}
-		}
-	}
-	return nil
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	return fmt.Sprintf("127.0.0.1:%d", port)
 }
