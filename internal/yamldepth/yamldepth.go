@@ -6,6 +6,7 @@ package yamldepth
 import (
 	"bytes"
 	"fmt"
+	"regexp"
 )
 
 // Most is the deepest nesting that is let through: far more than any file of
@@ -23,15 +24,26 @@ func (e *Error) Error() string { return fmt.Sprintf("nested more than %d deep", 
 // parser, and what is wrong otherwise is for one to say.
 func Check(text []byte) error {
 	s := scanner{}
+	block := -1 // indent of the key whose text block we are in
 	for n := 1; len(text) > 0; n++ {
 		line, rest, _ := bytes.Cut(text, []byte("\n"))
 		text = rest
+		indent := len(line) - len(bytes.TrimLeft(line, " "))
+		if block >= 0 && (indent > block || indent == len(line)) {
+			continue
+		}
+		if block = -1; s.quote == 0 && s.depth == 0 && beginsBlock.Match(line) {
+			block = indent
+		}
 		if col := s.line(line); col > 0 {
 			return &Error{Line: n, Column: col}
 		}
 	}
 	return nil
 }
+
+// beginsBlock is a line behind which a block of text stands: "key: |".
+var beginsBlock = regexp.MustCompile(`(?:[:?-]|[&!]\S*)[ \t]+[|>][+0-9-]{0,2}[ \t\r]*$`)
 
 // scanner counts open brackets.
 type scanner struct {

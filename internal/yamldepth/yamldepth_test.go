@@ -32,6 +32,9 @@ func TestCheck(t *testing.T) {
 		{"in quotes over lines", "a: '" + deep("[\n", "x", "") + "'", 0},
 		{"in plain text", "a: x" + deep("[", "x", ""), 0},
 		{"many that are open in texts", strings.Repeat("- note: what [is\n  x: [a, b\n", 10*Most), 0},
+		{"in a block of text", "a:\n  b: |-\n" + deep("    [\n\n", "x", "") + "  c: 1\n", 0},
+		{"behind a block of text", "a:\n  b: |-\n    [\n  c: " + deep("[", "x", "]"), 4},
+		{"what is no block of text", "a: b |\n  c: " + deep("[", "x", "]"), 2},
 		{"in a comment", "a: 1 # " + deep("[", "", ""), 0},
 		{"many beside each other", strings.Repeat("- [a, {b: [c]}]\n", 10*Most), 0},
 	} {
