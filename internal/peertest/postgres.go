@@ -1,7 +1,9 @@
 package peertest
 
 import (
+	"context"
 	"fmt"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"testing"
@@ -31,6 +33,10 @@ CREATE DATABASE shop OWNER monitor;
 	} {
 		args = append(args, "-c", name+"="+value)
 	}
-	Serve(t, Connects("tcp", "127.0.0.1:"+strconv.Itoa(s.Port)), dir, filepath.Join(bin, "postgres"), args...)
+	// It listens before it takes anybody in.
+	ready := func(ctx context.Context) error {
+		return exec.CommandContext(ctx, filepath.Join(bin, "pg_isready"), "-q", "-h", "127.0.0.1", "-p", strconv.Itoa(s.Port)).Run()
+	}
+	Serve(t, ready, dir, filepath.Join(bin, "postgres"), args...)
 	return s
 }
