@@ -6,8 +6,7 @@ import (
 )
 
 // Where nothing happens nothing is repaired, dropped or run twice.
-func TestQuiet(t *testing.T) {
-	t.Parallel()
+func TestQuiet(t *testing.T) { // alone: it needs the machine
 	f := newFleet(t)
 	ss, ws := f.up(2, 3)
 	f.add(300, time.Second, 2*time.Second, 1500*time.Millisecond)

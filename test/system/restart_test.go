@@ -9,8 +9,7 @@ import (
 
 // After 20 s without anybody 10,000 checks go on as if nothing had been: on
 // their grid, and no second sees more of them than usual.
-func TestRestartBunchesNothing(t *testing.T) {
-	t.Parallel()
+func TestRestartBunchesNothing(t *testing.T) { // alone: it needs the machine
 	f := newFleet(t)
 	const checks, every, window = 10_000, 10 * time.Second, 2 * time.Second
 	steady := checks * int(window/time.Second) / int(every/time.Second) // runs in a window

@@ -80,8 +80,7 @@ func (f *fleet) guarded(p *place, name, socket string) *proc {
 // One of two workers loses its uplink, silently, while it measures a thousand
 // targets: nothing is said about them, one incident is about the worker, and
 // the other worker goes on.
-func TestLostUplink(t *testing.T) {
-	t.Parallel()
+func TestLostUplink(t *testing.T) { // alone: it needs the machine
 	const targets = 1000
 	socket := filepath.Join(t.TempDir(), "redis")
 	f := newFleet(t, "--unixsocket", socket)
