@@ -45,7 +45,10 @@ func TestMoveTakesEverythingAlong(t *testing.T) {
 				incidents := r.client.HGetAll(t.Context(), r.KeyIncidents(lane)).Val()
 				r.move(lane, other, "a")
 				is := r.placeIn(other, "a")
-				if is != was || is.Record.State != tt.state {
+				if is.Record.Rev != was.Record.Rev+".1" && was.Record.Rev[0] != '0' {
+					t.Errorf("the revision is %s, it was %s: want it to rise", is.Record.Rev, was.Record.Rev)
+				}
+				if is.Record.Rev = was.Record.Rev; is != was || is.Record.State != tt.state {
 					t.Errorf("it was %+v\nand is  %+v", was, is)
 				}
 				if got := r.client.HGetAll(t.Context(), r.KeyIncidents(other)).Val(); fmt.Sprint(got) != fmt.Sprint(incidents) {
@@ -60,7 +63,8 @@ func TestMoveTakesEverythingAlong(t *testing.T) {
 					t.Errorf("the sweep finds %+v", found)
 				}
 				r.move(other, lane, "a")
-				if back := r.placeIn(lane, "a"); back != was {
+				back := r.placeIn(lane, "a")
+				if back.Record.Rev = was.Record.Rev; back != was {
 					t.Errorf("moved back it is %+v, want %+v", back, was)
 				}
 			})

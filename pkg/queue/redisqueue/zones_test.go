@@ -130,7 +130,7 @@ func TestLaneOf(t *testing.T) {
 		r.move(other, home, "a")
 		find("default", "a", home)
 
-		_, err = r.Plant(ctx, third, []check.Stone{{ID: "a", Rev: "9000-0", From: home, Until: r.now() + 60_000}})
+		_, err = r.Plant(ctx, third, []check.Stone{{ID: "a", Rev: r.placeIn(home, "a").Record.Rev, From: home, Until: r.now() + 60_000}})
 		r.must(err)
 		find("fra", "a", home) // it is to come from there
 		r.move(home, third, "a")

@@ -10,43 +10,40 @@
 -- may be empty
 -- Returns for each check: taken; kept, what is here is as new, or newer; behind,
 -- it is here with an older spec: the caller adopts the newer one; busy, one that
--- was removed here still runs; bad, one of the records is junk.
+-- was removed here still runs, or a newer one is expected; bad, one of the records is junk.
 
 local specs, runs, due, last, incidents = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local wrong = wrong_type(specs, 'hash', runs, 'hash', due, 'zset', last, 'hash', incidents, 'hash')
 if wrong then return wrong end
 
 removing(runs)
--- apart is by how much the clocks of two servers may differ, ms. A check does
--- not leave a lane sooner than 5 s after it came.
-local apart = 2000
 
--- verdict compares what stands here with a check that was frozen elsewhere at
--- a time: nil to take it in.
-local function verdict(rec, rev, at)
+-- verdict compares what stands here with a check of that revision that was
+-- frozen elsewhere: nil to take it in.
+local function verdict(rec, rev)
   local state, flags, planned, sid, owner, ends, crashes, was, pos, committed = read(rec)
   if not state then return 'bad' end
+  local to, kind = way(committed)
   local cmp = rev_cmp(rev, was)
-  local to, kind, left = way(committed)
-  if to and kind ~= 'c' then
-    -- it left this lane before it was frozen there, or it was here since
-    if cmp < 0 or tonumber(left) > at + apart then return 'kept' end
-  elseif state == 't' and not to then
-    if owner ~= '-' then return 'busy' end
-    if cmp <= 0 then return 'kept' end
-  elseif not to then
-    return cmp > 0 and 'behind' or 'kept'
+  if kind == 'c' then
+    -- it is not here, whatever the revision: one that is too old is not the
+    -- one that is expected, or its request was never applied
+    if cmp < 0 then return 'busy' end
+  elseif cmp <= 0 then
+    return 'kept'
   end
+  if owner ~= '-' and state == 't' then return 'busy' end
+  if state ~= 't' and not to then return 'behind' end
   return nil, planned, to and state == 'b'
 end
 
 local function arrive(id, frozen, spec, latest, fields)
   local state, flags, planned, sid, owner, ends, crashes, rev, pos, committed, sha, first = read(frozen)
-  local to, kind, at = way(committed or '')
+  local to, kind = way(committed or '')
   if state ~= 'b' or not to then return 'bad' end
   local rec = redis.call('HGET', runs, id)
   if rec then
-    local answer, before, over = verdict(rec, rev, tonumber(at))
+    local answer, before, over = verdict(rec, rev)
     if answer then return answer end
     if num_before(planned, before) then planned = before end
     if over then redis.call('HDEL', specs, id) end
@@ -57,7 +54,7 @@ local function arrive(id, frozen, spec, latest, fields)
   if latest ~= '' then redis.call('HSET', last, id, latest) end
   if #fields > 0 then redis.call('HSET', incidents, unpack(fields)) end
   local word = kind == 'w' and 'w - ' or kind == 'p' and 'w p ' or 'b - '
-  redis.call('HSET', runs, id, word .. planned .. ' - - 0 ' .. crashes .. ' ' .. rev .. ' ' .. nonce(committed) .. ' ' .. sha .. ' 0')
+  redis.call('HSET', runs, id, word .. planned .. ' - - 0 ' .. crashes .. ' ' .. rev_bump(rev) .. ' ' .. nonce(committed) .. ' ' .. sha .. ' 0')
   if kind == 'w' then redis.call('ZADD', due, first, id) end
   return 'taken'
 end

@@ -13,7 +13,7 @@
 -- owner      token of the lease, or -
 -- expiry     end of the lease, unix ms, or 0
 -- crashes    workers lost in a row while they ran this check
--- rev        revision of the spec: intake entry id, with .N after hand edits;
+-- rev        revision of the spec: intake entry id, with .N after hand edits and moves;
 --            0-0.N without a request, where N begins with the time
 -- committed  random part of the last committed token, or -
 -- sha        the first 16 hex digits of the sha1 of the spec's text
@@ -29,6 +29,9 @@
 --                          at all; lane is ? while nobody has said where it goes
 --   t ... >lane/kind/at/nonce ... drop  moved within the zone (m), or out of it
 --                          (z); or expected from that lane (c)
+--
+-- With each arrival in another lane the counter of its revision rises: of two
+-- records that say where it is the one with the higher revision is right.
 --
 -- A first of 1 marks a check that is queued or leased: its next dispatch
 -- freezes it.
