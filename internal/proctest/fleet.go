@@ -221,6 +221,7 @@ func (f *Fleet) readLane(lane check.Lane) {
 // running is 1 while runs go on, whose results are to come.
 func (f *Fleet) Judge(b Bounds, running int) *Tally {
 	f.Helper()
+	begun := time.Now()
 	f.ReadResults()
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -232,6 +233,9 @@ func (f *Fleet) Judge(b Bounds, running int) *Tally {
 		list := slices.SortedFunc(slices.Values(f.results[id]), func(x, y result) int { return compareSIDs(x.sid, y.sid) })
 		for _, r := range list {
 			k.Results = append(k.Results, r.Event)
+		}
+		if running > 0 {
+			k = k.until(begun)
 		}
 		for kind, text := range k.Judge(b, sum) {
 			faults[kind] = append(faults[kind], id+": "+text)

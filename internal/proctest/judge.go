@@ -48,6 +48,21 @@ type Book struct {
 	Results []check.Event
 }
 
+// until leaves out the runs that began while results were read, which may be a
+// while: what was seen later, and the results of what was not seen.
+func (k Book) until(cut time.Time) Book {
+	late := slices.IndexFunc(k.Seen, func(a Arrival) bool { return !a.At.Before(cut) })
+	if late < 0 {
+		return k
+	}
+	k.Seen = k.Seen[:late]
+	if late > 0 {
+		last := k.Seen[late-1].At.UnixMilli()
+		k.Results = slices.DeleteFunc(slices.Clone(k.Results), func(r check.Event) bool { return r.Started > last })
+	}
+	return k
+}
+
 // Judge compares a check's runs with its results, adds it to the tally, and
 // gives what is wrong with it, by kind.
 func (k Book) Judge(b Bounds, sum *Tally) map[string]string {
