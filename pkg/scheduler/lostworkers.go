@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"time"
 
 	"github.com/redpoll/redpoll/pkg/check"
 )
@@ -30,7 +31,7 @@ func (s *Scheduler) resolveLostWorkers(ctx context.Context, lane check.Lane, now
 			}
 		}
 		held := slices.ContainsFunc(beats, func(hb check.Heartbeat) bool {
-			return slices.Contains(hb.Incidents, e.ID) && now-hb.At < 3*max(hb.Every, 1000)
+			return slices.Contains(hb.Incidents, e.ID) && live(&hb, time.UnixMilli(now))
 		})
 		if held {
 			continue
