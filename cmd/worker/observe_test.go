@@ -60,8 +60,8 @@ func TestTracesOfWorker(t *testing.T) {
 	p := startWorker(t, "-redis", server.URL(), "-listen", "127.0.0.1:0", "-otlp", strings.Replace(collector.URL, "http://", "http://u:canary@", 1), "-trace-sample", "0")
 	page := p.page()
 	p.eventually(func() error { return has(page+"/readyz", 200, "ok") })
-	put(t, q, `{"id":"none","command":"absent","every":"1m"}`)
-	put(t, q, fmt.Sprintf(`{"id":"fine","command":"http","every":"1m","params":{"url":"%s/readyz"}}`, page))
+	put(t, q, `{"id":"none","command":"absent","every":"24h"}`)
+	put(t, q, fmt.Sprintf(`{"id":"fine","command":"http","every":"24h","params":{"url":"%s/readyz"}}`, page))
 	p.result(q, "none")
 	if got := p.result(q, "fine"); got.Reason != "" {
 		t.Errorf("fine: %+v, want OK", got)
@@ -70,7 +70,7 @@ func TestTracesOfWorker(t *testing.T) {
 	if err := has(page+"/metrics", 200, `redpoll_check_phase_seconds_count{phase="commit"} 2`); err != nil {
 		t.Error(err)
 	}
-	put(t, q, `{"id":"last","command":"absent","every":"1m"}`)
+	put(t, q, `{"id":"last","command":"absent","every":"24h"}`)
 	p.result(q, "last")
 	p.signals <- syscall.SIGTERM
 	if code := p.wait(); code != 0 {
