@@ -49,6 +49,9 @@ func (a *app) redisURL() string {
 func (a *app) refused(err error) error {
 	hint := redisqueue.Explain(err)
 	if text := err.Error(); strings.Contains(text, "NOAUTH") || strings.Contains(text, "WRONGPASS") {
+		if strings.Contains(hint, "sentinel") {
+			return &codeError{ExitUsage, fmt.Errorf("%w; %s", err, hint)}
+		}
 		return &codeError{ExitUsage, fmt.Errorf("redis refuses the password: %w; --redis-password-file or REDPOLL_REDIS_PASSWORD_FILE gives it", err)}
 	}
 	if hint == "" {
@@ -69,5 +72,6 @@ func (a *app) security() redisqueue.Security {
 	return redisqueue.Security{
 		Username: a.opt.user, Password: a.opt.password, PasswordFile: a.opt.passwordFile,
 		CAFile: a.opt.ca, CertFile: a.opt.cert, KeyFile: a.opt.key, ServerName: a.opt.serverName,
+		SentinelUsername: a.opt.sentinelUser, SentinelPassword: a.opt.sentinelPassword, SentinelPasswordFile: a.opt.sentinelPasswordFile,
 	}
 }

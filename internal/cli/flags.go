@@ -30,11 +30,13 @@ type options struct {
 	passwordFile  string
 	ca, cert, key string
 	serverName    string
-	prefix        string
-	zone          string // empty: not said
-	output        string
-	wide          bool // output was wide: it is table here
-	noColor       bool
+	// Of the Sentinels themselves; the password is from the environment only.
+	sentinelUser, sentinelPassword, sentinelPasswordFile string
+	prefix                                               string
+	zone                                                 string // empty: not said
+	output                                               string
+	wide                                                 bool // output was wide: it is table here
+	noColor                                              bool
 }
 
 // private points the options at a Redis of our own, whatever was set.
@@ -56,6 +58,9 @@ func (a *app) globalFlags(root *cobra.Command) {
 	f.StringVar(&a.opt.cert, "redis-cert", "", "`FILE` with our certificate for Redis (REDPOLL_REDIS_CERT)")
 	f.StringVar(&a.opt.key, "redis-key", "", "`FILE` with the key of our certificate (REDPOLL_REDIS_KEY)")
 	f.StringVar(&a.opt.serverName, "redis-server-name", "", "`name` in Redis' certificate, when it is not the host of --redis (REDPOLL_REDIS_SERVER_NAME)")
+	f.StringVar(&a.opt.sentinelUser, "redis-sentinel-user", "", "`user` of the Sentinels themselves (REDPOLL_REDIS_SENTINEL_USER)")
+	f.StringVar(&a.opt.sentinelPasswordFile, "redis-sentinel-password-file", "",
+		"`FILE` with the password of the Sentinels themselves (REDPOLL_REDIS_SENTINEL_PASSWORD_FILE, or REDPOLL_REDIS_SENTINEL_PASSWORD)")
 	f.StringVar(&a.opt.prefix, "prefix", "redpoll", "`prefix` of all Redis keys (REDPOLL_PREFIX)")
 	f.StringVar(&a.opt.zone, "zone", "", "`zone` to act on: default \"default\", lists take all (REDPOLL_ZONE)")
 	f.StringVarP(&a.opt.output, "output", "o", formatTable, "`format` of the data: table, wide, json, jsonl, yaml or name (REDPOLL_OUTPUT)")
@@ -74,8 +79,9 @@ func (a *app) settings(cmd *cobra.Command) error {
 	}
 	for flag, into := range map[string]*string{
 		"redis-user": &a.opt.user, "redis-password": &a.opt.password, "redis-password-file": &a.opt.passwordFile, "redis-ca": &a.opt.ca, "redis-cert": &a.opt.cert, "redis-key": &a.opt.key,
-		"redis-server-name": &a.opt.serverName,
-		"prefix":            &a.opt.prefix, "zone": &a.opt.zone, "output": &a.opt.output,
+		"redis-server-name": &a.opt.serverName, "redis-sentinel-user": &a.opt.sentinelUser,
+		"redis-sentinel-password": &a.opt.sentinelPassword, "redis-sentinel-password-file": &a.opt.sentinelPasswordFile,
+		"prefix": &a.opt.prefix, "zone": &a.opt.zone, "output": &a.opt.output,
 	} {
 		fromEnv(flag, "REDPOLL_"+strings.ToUpper(strings.ReplaceAll(flag, "-", "_")), into)
 	}

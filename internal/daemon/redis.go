@@ -17,6 +17,8 @@ type redisSettings struct {
 	url, user, password *string
 	ca, cert, key       *string
 	serverName          *string
+	// sentinelUser and sentinelPassword are what Sentinels ask for themselves.
+	sentinelUser, sentinelPassword *string
 }
 
 func newRedisSettings(s *Settings) redisSettings {
@@ -27,10 +29,13 @@ func newRedisSettings(s *Settings) redisSettings {
 		user: s.String("redis-user", "", "NAME", "user of Redis, when it does not stand in -redis"),
 		password: s.Secret("redis-password", "", "TEXT",
 			"password of Redis, when it does not stand in -redis; best given by its file variable"),
-		ca:         s.String("redis-ca", "", "FILE", "certificates that sign that of Redis; empty: those of the system", readable),
-		cert:       s.String("redis-cert", "", "FILE", "certificate to show to Redis", readable),
-		key:        s.String("redis-key", "", "FILE", "private key of -redis-cert", readable),
-		serverName: s.String("redis-server-name", "", "NAME", "name in the certificate of Redis, when it is not the host of -redis"),
+		ca:           s.String("redis-ca", "", "FILE", "certificates that sign that of Redis; empty: those of the system", readable),
+		cert:         s.String("redis-cert", "", "FILE", "certificate to show to Redis", readable),
+		key:          s.String("redis-key", "", "FILE", "private key of -redis-cert", readable),
+		serverName:   s.String("redis-server-name", "", "NAME", "name in the certificate of Redis, when it is not the host of -redis"),
+		sentinelUser: s.String("redis-sentinel-user", "", "NAME", "user of the Sentinels themselves"),
+		sentinelPassword: s.Secret("redis-sentinel-password", "", "TEXT",
+			"password of the Sentinels themselves, which is not that of Redis; best given by its file variable"),
 	}
 }
 
@@ -40,6 +45,7 @@ func (c *Common) Redis() (url string, sec redisqueue.Security) {
 	return *r.url, redisqueue.Security{
 		Username: *r.user, Password: *r.password, PasswordFile: r.set.FileOf("redis-password"),
 		CAFile: *r.ca, CertFile: *r.cert, KeyFile: *r.key, ServerName: *r.serverName,
+		SentinelUsername: *r.sentinelUser, SentinelPassword: *r.sentinelPassword, SentinelPasswordFile: r.set.FileOf("redis-sentinel-password"),
 	}
 }
 

@@ -40,6 +40,8 @@ func explainAnswer(err error) string {
 		return "our certificate for Redis has expired: renew the file of redis-cert"
 	case strings.Contains(text, "remote error: tls:"):
 		return "Redis does not accept our certificate: its tls-ca-cert-file must hold who signed the file of redis-cert"
+	case strings.Contains(text, "sentinel") && (strings.Contains(text, "NOAUTH") || strings.Contains(text, "WRONGPASS") || strings.Contains(text, "invalid password")):
+		return "the Sentinels want a password of their own: redis-sentinel-password-file, with redis-sentinel-user for a user of their ACL"
 	case strings.Contains(text, "NOAUTH"):
 		return "Redis wants a password: redis-password-file, with redis-user for a user of an ACL"
 	case strings.Contains(text, "WRONGPASS"), strings.Contains(text, "invalid password"):

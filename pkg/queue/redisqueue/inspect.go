@@ -105,9 +105,14 @@ func Sentinels(rawURL string, sec Security) (clients map[string]*redis.SentinelC
 	if err != nil {
 		return nil, "", err
 	}
+	password, err := sec.sentinelPassword()
+	if err != nil {
+		return nil, "", err
+	}
 	clients = map[string]*redis.SentinelClient{}
 	for _, addr := range hostsOf(rawURL) {
 		one := &redis.Options{Addr: addr, MaxRetries: -1, DialerRetries: 1, ContextTimeoutEnabled: true, MaintNotificationsConfig: noNotices(), DisableIdentity: true}
+		one.Username, one.Password = sec.SentinelUsername, password
 		one.Dialer = sec.dialer(o.TLSConfig != nil || sec.wantsTLS(), dialTimeout)
 		clients[addr] = redis.NewSentinelClient(one)
 	}

@@ -23,7 +23,9 @@ import (
 //	redis+sentinel://host:port,host:port/master/db   Sentinel (rediss+sentinel: TLS)
 //
 // A host is taken by its word: over TLS its certificate must be for the host
-// of the URL, or for Security.ServerName. Errors never contain the password.
+// of the URL, or for Security.ServerName. User and password of a URL with
+// Sentinels are those of the server; Security has what Sentinels ask for
+// themselves. Errors never contain a password.
 func Open(rawURL string, sec Security) (redis.UniversalClient, error) {
 	if err := sec.check(); err != nil {
 		return nil, err
@@ -63,6 +65,10 @@ func Open(rawURL string, sec Security) (redis.UniversalClient, error) {
 	o.DialerRetries = 1            // commands are repeated
 	o.ContextTimeoutEnabled = true // a Redis that hangs holds up nobody for longer than he has time
 	if o.MasterName != "" {
+		o.SentinelUsername = sec.SentinelUsername
+		if o.SentinelPassword, err = sec.sentinelPassword(); err != nil {
+			return nil, err
+		}
 		return redis.NewFailoverClient(o.Failover()), nil
 	}
 	o.PoolSize = 10*runtime.GOMAXPROCS(0) + clusterReads

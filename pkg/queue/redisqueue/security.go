@@ -31,6 +31,10 @@ type Security struct {
 	// PasswordFile holds the password, and wins over Password. Line breaks at
 	// its end are cut off.
 	PasswordFile string
+	// SentinelUsername, SentinelPassword and SentinelPasswordFile are what the
+	// Sentinels ask for themselves; none: they are told nothing. The file is read
+	// once.
+	SentinelUsername, SentinelPassword, SentinelPasswordFile string
 	// CAFile holds the certificates that sign that of the server; empty: those
 	// of the system do.
 	CAFile string
@@ -55,7 +59,8 @@ func (s Security) wantsTLS() bool {
 func (s Security) check() error {
 	_, errTLS := s.config()
 	_, errPassword := s.password()
-	return errors.Join(errTLS, errPassword)
+	_, errSentinel := s.sentinelPassword()
+	return errors.Join(errTLS, errPassword, errSentinel)
 }
 
 // config makes the settings of one connection.
@@ -148,12 +153,28 @@ func (s Security) credentials(user string) func(context.Context) (string, string
 }
 
 func (s Security) password() (string, error) {
-	if s.PasswordFile == "" {
-		return s.Password, nil
+	return passwordOf("redis-password-file", s.Password, s.PasswordFile)
+}
+
+// sentinelPassword is what the Sentinels themselves ask for. A user without a
+// password is said nothing of by the client, and is a mistake.
+func (s Security) sentinelPassword() (string, error) {
+	password, err := passwordOf("redis-sentinel-password-file", s.SentinelPassword, s.SentinelPasswordFile)
+	if err == nil && password == "" && s.SentinelUsername != "" {
+		err = errors.New("redis-sentinel-user: needs redis-sentinel-password")
 	}
-	text, err := readBounded(s.PasswordFile)
+	return password, err
+}
+
+// passwordOf gives the text of a password's file, or the password when there is
+// no file.
+func passwordOf(setting, password, file string) (string, error) {
+	if file == "" {
+		return password, nil
+	}
+	text, err := readBounded(file)
 	if err != nil {
-		return "", fmt.Errorf("redis-password-file: %w", err)
+		return "", fmt.Errorf("%s: %w", setting, err)
 	}
 	return strings.TrimRight(string(text), "\r\n"), nil
 }
