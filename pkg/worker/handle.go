@@ -21,9 +21,7 @@ var errDisobeyed = errors.New("did not end when its time was over")
 // the others. It says whether the event was mutated, and gives a group that
 // ends when the last handler that did not obey has returned, nil mostly.
 func (w *Worker) handle(ctx context.Context, r *run, ev *check.Event) (mutated bool, left *sync.WaitGroup) {
-	if len(r.spec.missing) > 0 {
-		w.cfg.Metrics.Count(CountNoHandler, len(r.spec.missing))
-	}
+	w.lacks(r)
 	if len(r.spec.handlers) == 0 {
 		return false, nil
 	}

@@ -49,6 +49,9 @@ func (w *Worker) Run(ctx context.Context) error {
 	service.Go(func() { w.watchLanes(p) })
 	service.Go(func() { w.report(p) })
 	service.Go(func() { w.watchDowntimes(p) })
+	if w.absent.crew != nil {
+		service.Go(func() { w.watchAbsent(p) })
+	}
 	for _, u := range w.uplinks {
 		service.Go(func() { w.guardUplink(p, u) })
 	}

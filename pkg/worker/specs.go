@@ -184,7 +184,7 @@ func (w *Worker) pickHandlers(s *spec) {
 	for _, h := range s.handlers {
 		s.longest += 2 * (h.Timeout + giveUpAfter) // it may mutate and process
 	}
-	if len(s.missing) > 0 {
+	if len(s.missing) > 0 && w.absent.crew == nil {
 		w.log.Warn("handlers are not here", "check", s.check.ID, "handlers", s.missing)
 	}
 }

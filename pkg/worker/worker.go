@@ -129,6 +129,7 @@ type Worker struct {
 	downtimes  atomic.Pointer[check.Downtimes]
 	calendar   calendar
 	neighbours neighbours
+	absent     absentees
 
 	endings sync.WaitGroup // work that outlives the run it came from
 }
@@ -175,6 +176,7 @@ func New(cfg Config) (*Worker, error) {
 	w.away.log = w.log
 	w.calendar.turn = make(chan struct{}, 1)
 	w.spent, _ = cfg.Metrics.(Spender)
+	w.absent.crew, _ = cfg.Queue.(crewReader)
 	if out, ok := cfg.Queue.(Outbox); ok && len(delivers(cfg.Handlers)) > 0 {
 		w.delivery = newDeliverer(w, out)
 	}
