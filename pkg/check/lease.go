@@ -70,7 +70,8 @@ type Completion struct {
 	Last  string
 	Event string
 	// IncidentID and Incident are written to `incidents`, Change to
-	// `changes`; empty when the run changed no incident.
+	// `changes`. Without a Change the incident is one that stays open as it is:
+	// it is written only where it was lost. All empty: there is none.
 	IncidentID string
 	Incident   string
 	Change     string

@@ -150,6 +150,9 @@ func TestIncidents(t *testing.T) {
 			if ev.Change != "" && (done.Change != done.Event || done.IncidentID != ev.Incident.ID || !strings.Contains(done.Incident, done.IncidentID)) {
 				t.Errorf("completion of a change = %+v", done)
 			}
+			if standing := done.IncidentID != "" && done.Change == ""; standing != (ev.Change == "" && ev.Incident != nil) || standing && !strings.Contains(done.Incident, done.IncidentID) {
+				t.Errorf("completion with an open incident that did not change = %+v", done)
+			}
 			if ev.Soft && done.Next-ev.Planned > 5000 {
 				t.Errorf("next run of a soft result after %d ms, want at most retry_every", done.Next-ev.Planned)
 			}

@@ -72,12 +72,16 @@ func (w *Worker) completion(r *run, next *check.Last, ev *check.Event, mutated b
 	if missed > 0 {
 		w.cfg.Metrics.Count(CountMissed, missed)
 	}
+	if next.Incident == nil {
+		return done
+	}
+	incident, err := json.Marshal(next.Incident)
+	if err != nil {
+		w.log.Error("incident cannot be written", "check", r.lease.ID, "err", err) // cannot be: texts and numbers
+	}
+	done.IncidentID, done.Incident = next.Incident.ID, string(incident)
 	if ev.Change != check.ChangeNone {
-		incident, err := json.Marshal(next.Incident)
-		if err != nil {
-			w.log.Error("incident cannot be written", "check", r.lease.ID, "err", err) // cannot be: texts and numbers
-		}
-		done.IncidentID, done.Incident, done.Change = next.Incident.ID, string(incident), done.Event
+		done.Change = done.Event
 		if done.Change == "" {
 			done.Change = done.Last
 		}

@@ -22,7 +22,10 @@ func (q *Queue) Complete(ctx context.Context, lane check.Lane, items []check.Com
 		if c.KeepCrashes {
 			args = append(args, i+1, "crashed", "", "")
 		}
-		if c.IncidentID != "" {
+		switch {
+		case c.IncidentID != "" && c.Change == "":
+			args = append(args, i+1, "standing", c.IncidentID, c.Incident)
+		case c.IncidentID != "":
 			args = append(args, i+1, "incident", c.IncidentID, c.Incident)
 		}
 		if c.Change != "" {

@@ -17,7 +17,8 @@
 -- the same as last; last empty: nothing is recorded
 -- ARGV[...] run, kind, key, value: what few runs have: of the run with that number,
 -- crashed (key and value empty: the crash count stays), incident (id and
--- incident) or change (value is the event)
+-- incident), standing (the same, of an incident that did not change: written only
+-- where it was lost) or change (value is the event)
 -- Returns a code for each run: 0 done, 1 stale, 2 the check was removed, 3 bad record.
 
 local ready, runs, due, last = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -75,6 +76,8 @@ local function extras(counts)
     if counts[tonumber(ARGV[a])] then
       if ARGV[a + 1] == 'incident' then
         redis.call('HSET', incidents, ARGV[a + 2], ARGV[a + 3])
+      elseif ARGV[a + 1] == 'standing' then
+        redis.call('HSETNX', incidents, ARGV[a + 2], ARGV[a + 3])
       elseif ARGV[a + 1] == 'change' then
         redis.call('XADD', changes, 'MAXLEN', '~', ARGV[2], '*', 'event', ARGV[a + 3])
       end
