@@ -177,7 +177,8 @@ func (f *Fleet) GoOn(since time.Time, n int, within time.Duration) {
 	})
 }
 
-// ReadResults reads what has come into the streams of results of all lanes.
+// ReadResults reads what has come into the streams of results of all lanes, also
+// of those that their zones have given up since the latest call.
 func (f *Fleet) ReadResults() {
 	f.Helper()
 	f.mu.Lock()
@@ -186,8 +187,11 @@ func (f *Fleet) ReadResults() {
 	if err != nil {
 		f.Fatal(err)
 	}
+	for lane := range f.cursors {
+		lanes = append(lanes, lane)
+	}
 	for _, lane := range lanes {
-		f.readLane(lane)
+		f.readLane(lane) // twice: there is nothing more
 	}
 }
 

@@ -1,5 +1,10 @@
 package check
 
+import (
+	"cmp"
+	"strings"
+)
+
 // A check moves between lanes in three steps: it is frozen where it is, taken
 // in where it goes, and let go some time later. Only the last step removes
 // anything, so a process may die between any two of them.
@@ -102,4 +107,21 @@ type Stone struct {
 	From Lane
 	// Until is when it goes, unix ms.
 	Until int64
+}
+
+// CompareRevs compares two revisions: negative when a is older than b.
+func CompareRevs(a, b string) int {
+	x, y := revParts(a), revParts(b)
+	for i := range x { // decimal numbers without leading zeros, none is the least
+		if c := cmp.Or(cmp.Compare(len(x[i]), len(y[i])), strings.Compare(x[i], y[i])); c != 0 {
+			return c
+		}
+	}
+	return 0
+}
+
+func revParts(rev string) [3]string {
+	ms, rest, _ := strings.Cut(rev, "-")
+	seq, counter, _ := strings.Cut(rest, ".")
+	return [3]string{ms, seq, counter}
 }

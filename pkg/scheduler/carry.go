@@ -39,33 +39,16 @@ func (s *Scheduler) carry(ctx context.Context, zones map[string]check.Zone, lane
 	if err := s.allowMoves(ctx); err != nil {
 		return err
 	}
-	items := make([]check.Freezing, len(specs))
-	for i, st := range specs {
-		items[i] = check.Freezing{ID: st.ID, SHA: check.SHA(st.Spec)}
-		zone := lane.Zone
-		if c, err := check.Parse([]byte(st.Spec)); err == nil {
-			zone = c.ZoneName()
-		}
-		if err := s.knowZone(ctx, zones, zone); err != nil {
-			return err
-		}
-		if home := homeOf(zones, lane, st.ID, zone); home != lane && st.Spec != "" {
-			items[i].To = home
-		}
-	}
-	if err := s.waitForDelivery(ctx, lane, items); err != nil {
-		return err
-	}
-	found, err := s.q.Freeze(ctx, lane, items)
+	found, err := s.freeze(ctx, zones, lane, specs)
 	if err != nil {
 		return err
 	}
-	going := map[check.Lane][]check.Frozen{}
+	going := map[check.Lane][]check.Cargo{}
 	fresh := false
-	for _, f := range found {
+	for i, f := range found {
 		if f.Outcome == check.MoveFrozen && f.To != (check.Lane{}) {
-			going[f.To] = append(going[f.To], f)
-			fresh = fresh || f.Now-f.Since < departAfter.Milliseconds()
+			going[f.To] = append(going[f.To], check.Cargo{Frozen: f, Spec: specs[i].Spec})
+			fresh = fresh || !old(f)
 		}
 	}
 	if fresh {
@@ -74,12 +57,75 @@ func (s *Scheduler) carry(ctx context.Context, zones map[string]check.Zone, lane
 			return err
 		}
 	}
-	for to, frozen := range going {
-		if err := s.carryTo(ctx, lane, to, frozen); err != nil {
+	for to, cargo := range going {
+		leaving, rest, err := s.arrived(ctx, to, cargo)
+		if err == nil {
+			err = s.carryTo(ctx, lane, to, rest)
+		}
+		if err == nil {
+			err = s.depart(ctx, lane, to, leaving)
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// freeze freezes what does not belong to a lane, and gives an answer for each of
+// specs.
+func (s *Scheduler) freeze(ctx context.Context, zones map[string]check.Zone, lane check.Lane, specs []check.Stored) ([]check.Frozen, error) {
+	items := make([]check.Freezing, len(specs))
+	for i, st := range specs {
+		items[i] = check.Freezing{ID: st.ID, SHA: check.SHA(st.Spec)}
+		zone := lane.Zone
+		if c, err := check.Parse([]byte(st.Spec)); err == nil {
+			zone = c.ZoneName()
+		}
+		if err := s.knowZone(ctx, zones, zone); err != nil {
+			return nil, err
+		}
+		if home := homeOf(zones, lane, st.ID, zone); home != lane && st.Spec != "" {
+			items[i].To = home
+		}
+	}
+	if err := s.waitForDelivery(ctx, lane, items); err != nil {
+		return nil, err
+	}
+	return s.q.Freeze(ctx, lane, items)
+}
+
+// old says that a check was frozen for long enough to depart, if it has
+// arrived.
+func old(f check.Frozen) bool { return f.Now-f.Since >= departAfter.Milliseconds() }
+
+// arrived gives those of frozen checks that have been in their new lane for a
+// while: what stands there is as new, or newer.
+func (s *Scheduler) arrived(ctx context.Context, to check.Lane, cargo []check.Cargo) (leaving, rest []check.Cargo, err error) {
+	var ids []string
+	var asked []check.Cargo
+	for _, c := range cargo {
+		if old(c.Frozen) {
+			ids, asked = append(ids, c.ID), append(asked, c)
+		} else {
+			rest = append(rest, c)
+		}
+	}
+	if len(ids) == 0 {
+		return nil, rest, nil
+	}
+	found, err := s.q.Standings(ctx, to, ids)
+	if err != nil {
+		return nil, nil, err
+	}
+	for i, c := range asked {
+		if st := found[i]; st.Kind != check.StandsNot && st.Kind != check.StandsExpected && check.CompareRevs(st.Rev, c.Rev) >= 0 {
+			leaving = append(leaving, c)
+		} else {
+			rest = append(rest, c)
+		}
+	}
+	return leaving, rest, nil
 }
 
 // waitForDelivery lets those of items stay for now whose incidents handlers have
@@ -123,12 +169,18 @@ func (s *Scheduler) knowZone(ctx context.Context, zones map[string]check.Zone, z
 	return nil
 }
 
-// carryTo lets frozen checks arrive in a lane, and depart when they have been
-// there for a while.
-func (s *Scheduler) carryTo(ctx context.Context, from, to check.Lane, frozen []check.Frozen) error {
+// carryTo lets frozen checks arrive in a lane.
+func (s *Scheduler) carryTo(ctx context.Context, from, to check.Lane, going []check.Cargo) error {
+	if len(going) == 0 {
+		return nil
+	}
 	names, err := s.handlerNames(ctx)
 	if err != nil {
 		return err
+	}
+	frozen := make([]check.Frozen, len(going))
+	for i, c := range going {
+		frozen[i] = c.Frozen
 	}
 	cargo, err := s.q.Cargo(ctx, from, frozen, names)
 	if err != nil {
@@ -139,7 +191,6 @@ func (s *Scheduler) carryTo(ctx context.Context, from, to check.Lane, frozen []c
 		return err
 	}
 	taken := 0
-	var leaving []check.Cargo
 	for i, c := range cargo {
 		switch outcomes[i] {
 		case check.MoveTaken:
@@ -148,17 +199,13 @@ func (s *Scheduler) carryTo(ctx context.Context, from, to check.Lane, frozen []c
 			if err := s.catchUp(ctx, to, c); err != nil {
 				return err
 			}
-		case check.MoveKept:
-			if c.Now-c.Since >= departAfter.Milliseconds() {
-				leaving = append(leaving, c)
-			}
 		}
 	}
 	if taken > 0 {
 		s.hooks.Moved(from, to, taken)
 		s.log.InfoContext(ctx, "checks moved", "from", from.String(), "to", to.String(), "count", taken)
 	}
-	return s.depart(ctx, from, to, leaving)
+	return nil
 }
 
 // catchUp brings a newer spec to a check that stands already where it comes to.
@@ -191,34 +238,38 @@ func (s *Scheduler) depart(ctx context.Context, from, to check.Lane, cargo []che
 	if len(cargo) == 0 {
 		return nil
 	}
-	ids := make([]string, len(cargo))
-	for i, c := range cargo {
-		ids[i] = c.ID
-	}
-	there, err := s.q.Specs(ctx, to, ids)
-	if err != nil {
+	// A failover of the new lane's server must not take back what stands nowhere else.
+	if safe, err := s.q.Replicated(ctx, to); err != nil || !safe {
 		return err
 	}
 	items := make([]check.Departure, len(cargo))
 	for i, c := range cargo {
 		items[i] = check.Departure{Cargo: c, Away: from.Zone != to.Zone}
-		if err := s.followHand(ctx, to, c, there[i].Spec); err != nil {
+		if c.Spec != "" && check.SHA(c.Spec)[:16] == c.SHA {
+			continue
+		}
+		if err := s.followHand(ctx, to, c); err != nil {
 			return err
 		}
 	}
-	_, err = s.q.Depart(ctx, from, items) // a conflict: the next pass sees what it is
+	_, err := s.q.Depart(ctx, from, items) // a conflict: the next pass sees what it is
 	return err
 }
 
 // followHand repeats in the new lane what a hand has done to the spec of a
 // frozen check in the old one, unless it has become another there.
-func (s *Scheduler) followHand(ctx context.Context, to check.Lane, c check.Cargo, there string) error {
+func (s *Scheduler) followHand(ctx context.Context, to check.Lane, c check.Cargo) error {
+	stored, err := s.q.Specs(ctx, to, []string{c.ID})
+	if err != nil {
+		return err
+	}
+	there := stored[0].Spec
 	switch {
-	case there == "" || c.Spec == there || check.SHA(there)[:16] != c.SHA:
+	case there == "" || check.SHA(there)[:16] != c.SHA:
 		return nil
 	case c.Spec == "":
 		return s.q.DropSpec(ctx, to, c.ID, there)
 	}
-	_, err := s.q.ReplaceSpec(ctx, to, c.ID, there, c.Spec)
+	_, err = s.q.ReplaceSpec(ctx, to, c.ID, there, c.Spec)
 	return err
 }

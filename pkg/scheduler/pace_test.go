@@ -106,3 +106,46 @@ func TestRepairAdoptsAmongTenThousand(t *testing.T) {
 	}
 	t.Logf("adopted 10,000 in %s, a quiet pass takes %s", adopt, time.Since(begin))
 }
+
+// While checks of a zone move, passes are quick, and go where checks are to leave.
+func TestRepairPaceOfMoves(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		zone := check.Zone{Version: 2, Partitions: 8, Spread: 8}
+		away := "c0" // belongs to another lane than the first
+		for i := 1; zone.Home("default", away).Part == 0; i++ {
+			away = fmt.Sprint("c", i)
+		}
+		var counted atomic.Bool
+		pages := map[int]int{}
+		f := &fakeQueue{
+			zones: func() (map[string]check.Zone, error) { return map[string]check.Zone{"default": zone}, nil },
+			scanSpecs: func(lane check.Lane, cursor uint64, _ int) ([]check.Stored, uint64, error) {
+				if counted.Load() {
+					pages[lane.Part]++
+				}
+				if lane.Part == 0 {
+					return []check.Stored{{ID: away, Spec: spec(away, "")}}, (cursor + 1) % 2000, nil
+				}
+				return nil, (cursor + 1) % 200, nil
+			},
+		}
+		done := make(chan struct{})
+		go func() { defer close(done); runFor(t, New(f, Config{}), 80*time.Second) }()
+		time.Sleep(20 * time.Second) // all lanes were gone through since the zone has these partitions
+		counted.Store(true)
+		<-done
+		rest := 0
+		for part, n := range pages {
+			if part > 0 {
+				rest += n
+			}
+			if n == 0 {
+				t.Errorf("nobody looks at lane %d", part)
+			}
+		}
+		if pages[0] < 60*100 || len(pages) != 8 || rest > pages[0] {
+			t.Errorf("in 60 s %d pages of the lane that checks leave, and %d of the others (%d lanes)", pages[0], rest, len(pages))
+		}
+	})
+}

@@ -14,6 +14,10 @@ const (
 	// pagePause is the rest after a page of pageSize checks. A page costs Redis
 	// about 1 ms, so that is 2% of it for all lanes together.
 	pagePause = 50 * time.Millisecond
+	// movePause is the rest while checks of the zone move, and maxPause the
+	// longest of all.
+	movePause = 5 * time.Millisecond
+	maxPause  = 2 * time.Second
 	pageSize  = 200
 	// fullEvery is how often a lane's incidents are looked at, and one of more
 	// than smallPages pages is swept for due times and last results that belong to
@@ -38,6 +42,7 @@ type repairState struct {
 	horizons horizons
 	passes   map[check.Lane]*pass
 	settling map[string]*settling
+	turn     uint      // counts pages
 	cleaned  time.Time // heartbeats and downtimes
 }
 
@@ -85,25 +90,44 @@ func (s *Scheduler) repair(ctx, work context.Context) {
 			p.t.passed(ctx)
 		}
 		p.served = time.Now()
-		pause(ctx, max(pagePause, min(10*p.served.Sub(begin), 2*time.Second)))
+		pause(ctx, p.rest(p.served.Sub(begin)))
 	}
 }
 
-// nextPass gives the lane that waits longest among those that are due.
+// rest is the pause after a page that took so long. Checks that move are to
+// arrive: half of the time goes into them.
+func (p *pass) rest(took time.Duration) time.Duration {
+	if p.sweep.Stones || p.moving > 0 {
+		return min(max(movePause, took), maxPause)
+	}
+	return min(max(pagePause, 10*took), maxPause)
+}
+
+// nextPass gives the lane that waits longest among those that are due. While
+// checks of a zone move, its lanes from which nothing has to go any more get
+// every eighth page only, so that the others come to an end.
 func (s *Scheduler) nextPass(now time.Time) *pass {
 	if s.repairs.passes == nil {
 		s.repairs.passes = map[check.Lane]*pass{}
 	}
-	var next *pass
+	var next, clean *pass
 	for _, lane := range s.lanes.all() {
 		p := s.repairs.passes[lane]
 		if p == nil {
 			p = &pass{lane: lane, t: s.trouble("repair", "lane", lane.String()), count: pageSize}
 			s.repairs.passes[lane] = p
 		}
-		if !now.Before(p.after) && (next == nil || p.served.Before(next.served)) {
-			next = p
+		first := &next
+		if s.repairs.clean(lane) {
+			first = &clean
 		}
+		if !now.Before(p.after) && (*first == nil || p.served.Before((*first).served)) {
+			*first = p
+		}
+	}
+	s.repairs.turn++
+	if next == nil || clean != nil && s.repairs.turn%8 == 0 {
+		return clean
 	}
 	return next
 }

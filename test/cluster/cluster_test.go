@@ -24,6 +24,7 @@ const lease = 2 * time.Second
 // nothing runs twice before the failover, and then what was on the server that
 // died at most twice more.
 func TestClusterUnderLoad(t *testing.T) {
+	t.Parallel()
 	c := redistest.StartCluster(t, 3)
 	f := proctest.NewFleet(t, c.URL(), c.Client())
 	_, workers := f.Up("-zones", "default,fra", "-lease", lease.String())

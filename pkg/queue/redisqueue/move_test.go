@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/redpoll/redpoll/pkg/check"
 )
@@ -393,17 +392,6 @@ func TestMoveMany(t *testing.T) {
 		}
 		if n := r.client.HLen(ctx, r.KeySpecs(other)).Val(); n != 60 || len(out) != 60 {
 			t.Errorf("%d specs arrived, %d answers", n, len(out))
-		}
-	})
-}
-
-// Waiting for replicas is over at once where there are none.
-func TestReplicated(t *testing.T) {
-	eachQueue(t, func(t *testing.T, r *rig) {
-		begun := time.Now()
-		ok, err := r.Replicated(t.Context(), lane)
-		if err != nil || !ok || time.Since(begun) > 5*time.Second {
-			t.Errorf("Replicated = %v %v", ok, err)
 		}
 	})
 }

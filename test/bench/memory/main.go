@@ -13,19 +13,21 @@ import (
 
 	"github.com/redpoll/redpoll/pkg/check"
 	"github.com/redpoll/redpoll/pkg/queue/redisqueue"
+	"github.com/redpoll/redpoll/pkg/scheduler"
 	"github.com/redpoll/redpoll/test/bench/internal/noop"
 	"github.com/redpoll/redpoll/test/bench/internal/server"
 )
 
 func main() {
 	n := flag.Int("checks", 100_000, "checks")
+	partitions := flag.Int("partitions", 1, "partitions of their zone, to which they move at first")
 	flag.Parse()
-	if err := run(*n); err != nil {
+	if err := run(*n, *partitions); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(n int) error {
+func run(n, partitions int) error {
 	s, err := server.Start()
 	if err != nil {
 		return err
@@ -38,16 +40,47 @@ func run(n int) error {
 	if err := noop.Fill(ctx, q, n, time.Hour, true); err != nil {
 		return err
 	}
-	lane := check.Lane{Zone: check.DefaultZone}
+	if err := spread(ctx, q, partitions); err != nil {
+		return err
+	}
+	lanes, err := q.Lanes(ctx)
+	if err != nil {
+		return err
+	}
 	total := int64(0)
-	for name, key := range map[string]string{"due": q.KeyDue(lane), "runs": q.KeyRuns(lane)} {
-		used, err := c.MemoryUsage(ctx, key, 0).Result()
+	for name, key := range map[string]func(check.Lane) string{"due": q.KeyDue, "runs": q.KeyRuns} {
+		all := int64(0)
+		for _, lane := range lanes {
+			used, err := c.MemoryUsage(ctx, key(lane), 0).Result()
+			if err != nil {
+				return err
+			}
+			all += used
+		}
+		fmt.Printf("%-5s %6.0f B per check\n", name, float64(all)/float64(n))
+		total += all
+	}
+	fmt.Printf("all   %6.0f B per check in %d lanes (bar 350)\n", float64(total)/float64(n), len(lanes))
+	return nil
+}
+
+// spread has the checks move to so many partitions.
+func spread(ctx context.Context, q *redisqueue.Queue, partitions int) error {
+	if _, after, err := q.SetPartitions(ctx, check.DefaultZone, partitions); err != nil || after.Spread == 0 {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- scheduler.New(q, scheduler.Config{}).Run(ctx) }()
+	defer func() { cancel(); <-ended }()
+	for begun := time.Now(); ; time.Sleep(100 * time.Millisecond) {
+		zones, err := q.Zones(ctx)
 		if err != nil {
 			return err
 		}
-		fmt.Printf("%-5s %6.0f B per check\n", name, float64(used)/float64(n))
-		total += used
+		if zones[check.DefaultZone].Spread == 0 {
+			fmt.Printf("moved after %s; the records of where they went are counted too\n", time.Since(begun).Round(time.Second))
+			return nil
+		}
 	}
-	fmt.Printf("all   %6.0f B per check (bar 350)\n", float64(total)/float64(n))
-	return nil
 }
