@@ -252,13 +252,14 @@ func (d *Downtime) Over(at int64) bool {
 type Downtimes []*Downtime
 
 // Of gives the id of a downtime that covers the check at some time from from to
-// to, unix ms; empty: none does. Of several it is the first by id.
-func (list Downtimes) Of(c *Check, from, to int64) string {
-	id := ""
+// to, unix ms, and its end, unix ms; empty: none does. Of several it is the first
+// by id.
+func (list Downtimes) Of(c *Check, from, to int64) (id string, until int64) {
 	for _, d := range list {
 		if (id == "" || d.ID < id) && d.Covers(c) && d.Touches(from, to) {
-			id = d.ID
+			_, end := d.Window(from)
+			id, until = d.ID, end.UnixMilli()
 		}
 	}
-	return id
+	return id, until
 }

@@ -112,8 +112,12 @@ func TestDowntimesOf(t *testing.T) {
 	}
 	now := at(t, "2026-05-01T00:10:00Z").UnixMilli()
 	for id, want := range map[string]string{"web1": "a", "web2": "a", "db1": ""} {
-		if got := list.Of(&Check{ID: id}, now, now+5); got != want {
-			t.Errorf("Of(%s) = %q, want %q", id, got, want)
+		end := int64(0)
+		if want != "" {
+			end = at(t, "2026-05-01T01:00:00Z").UnixMilli()
+		}
+		if got, until := list.Of(&Check{ID: id}, now, now+5); got != want || until != end {
+			t.Errorf("Of(%s) = %q until %d, want %q until %d", id, got, until, want, end)
 		}
 	}
 }

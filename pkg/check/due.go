@@ -1,6 +1,9 @@
 package check
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // How late is too late, and how long a missed run may be waited for.
 const (
@@ -68,6 +71,30 @@ func WaitDue(c *Check, planned, now, due time.Time) time.Time {
 		retry = DefaultRetry
 	}
 	return sooner(due, retry, planned, now)
+}
+
+// How soon a one-shot whose incident is held runs again: after a minute, as its
+// parent does, and in a downtime after an hour at the latest.
+const (
+	heldRetry = time.Minute
+	heldWait  = time.Hour
+)
+
+// HeldDue gives the due time that follows a run after which the check has no
+// slot: a one-shot, whose incident would never open when a downtime or a parent
+// holds it (Last.Held). It runs again soon while a parent is in trouble, and at
+// the end of a downtime, until, unix ms. Zero: nothing of that kind holds it.
+func HeldDue(last *Last, until int64, now time.Time) time.Time {
+	switch {
+	case strings.HasPrefix(last.Held, HeldParent):
+		return now.Add(heldRetry)
+	case !strings.HasPrefix(last.Held, HeldDowntime):
+		return time.Time{}
+	}
+	if end := time.UnixMilli(until); end.After(now) && end.Before(now.Add(heldWait)) {
+		return end
+	}
+	return now.Add(heldWait)
 }
 
 // sooner gives the first planned + k*retry after now, or due when that is

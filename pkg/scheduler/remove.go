@@ -41,7 +41,7 @@ func eventOf(lane check.Lane, st check.Stored, last *check.Last, change check.Ch
 	ev := check.Event{
 		Check:  check.EventCheck{ID: st.ID, Zone: lane.Zone},
 		Result: last.Result, Planned: last.Planned, Started: last.Started, Finished: last.Finished, Worker: last.Worker,
-		Previous: last.State, Change: change, Incident: inc,
+		Since: last.Since, Fails: last.Fails, Previous: last.State, Change: change, Incident: inc,
 	}
 	if c, err := check.Parse([]byte(st.Spec)); err == nil {
 		ev.Check = check.NewEvent(c)

@@ -231,6 +231,36 @@ func TestOneShotIsRemovedWhenDone(t *testing.T) {
 	})
 }
 
+// One that ended in trouble stays for a while: its incident is to be heard of.
+func TestOneShotInTroubleStays(t *testing.T) {
+	eachRig(t, func(t *testing.T, r *rig) {
+		at := time.UnixMilli(r.now() - 1000).UTC().Format(time.RFC3339Nano)
+		for _, id := range []string{"fresh", "old", "gone"} {
+			r.want(accepted, "id", id, "command", "probe", "params.host", "h", "at", at)
+		}
+		r.wantPass()
+		for _, l := range r.lease("w") {
+			inc := &check.Incident{ID: check.IncidentID("default", l.ID, l.Planned), To: check.StateCrit, Opened: l.Planned}
+			last := check.Last{Result: check.Result{State: check.StateCrit}, Planned: l.Planned, Finished: r.now(), Incident: inc}
+			if l.ID == "old" {
+				last.Finished -= 2 * time.Hour.Milliseconds()
+			}
+			r.complete(l, last, 0)
+		}
+		r.must(r.client.HDel(t.Context(), r.KeySpecs(lane0), "gone").Err())
+		r.wantPass()
+		r.wantPass()
+		for id, want := range map[string]bool{"fresh": true, "old": false, "gone": false} {
+			if p := r.place(id); (p.Last != "") != want {
+				t.Errorf("%s = %+v, want it there: %v", id, p, want)
+			}
+		}
+		if got := kindsOf(r.changes(3)); got != "resolve resolve" {
+			t.Errorf("changes %q, want those of the two that are gone", got)
+		}
+	})
+}
+
 func TestOldWorkersAndIncidentsAreDropped(t *testing.T) {
 	eachRig(t, func(t *testing.T, r *rig) {
 		ctx := t.Context()

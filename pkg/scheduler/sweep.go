@@ -49,6 +49,9 @@ func (s *Scheduler) sweepPage(ctx context.Context, lane check.Lane, c check.Swee
 		return c, err
 	}
 	for _, st := range stored {
+		if kinds[st.ID] == check.FindingDone && stays(st, ms) {
+			continue
+		}
 		out, err := s.q.Remove(ctx, lane, removal(lane, st, "", time.UnixMilli(ms)))
 		if err != nil {
 			return c, err

@@ -109,7 +109,7 @@ func (w *Worker) freshDowntimes(ctx context.Context) check.Downtimes {
 // would open.
 func (w *Worker) circumstances(ctx context.Context, r *run, next *check.Last, in check.Circumstances) check.Circumstances {
 	c := r.spec.check
-	in.Downtime = w.freshDowntimes(ctx).Of(c, r.lease.Planned, in.Finished)
+	in.Downtime, r.until = w.freshDowntimes(ctx).Of(c, r.lease.Planned, in.Finished)
 	if in.Downtime == "" && len(c.Parents) > 0 {
 		in.Parent, in.Unsure = w.askParents(ctx, r, next)
 	}

@@ -64,6 +64,9 @@ func (w *Worker) completion(r *run, next *check.Last, ev *check.Event, mutated b
 	if next.Waiting() {
 		due = check.WaitDue(r.spec.check, r.planned(), r.now(), due)
 	}
+	if due.IsZero() {
+		due = check.HeldDue(next, r.until, r.now())
+	}
 	if r.putAway() {
 		done.KeepCrashes = true
 		due = check.Quarantine(r.lease.Crashes, r.spec.schedule, r.now())

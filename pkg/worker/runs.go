@@ -28,6 +28,7 @@ type run struct {
 	// last is the record of the check's latest run, nil if there is none.
 	last   *check.Last
 	permit permit // the gate's
+	until  int64  // end of the downtime that holds the incident, unix ms
 
 	// Guarded by running.mu.
 	index  int                // in running.list
