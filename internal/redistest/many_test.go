@@ -61,3 +61,30 @@ func TestSentinel(t *testing.T) {
 		t.Errorf("the primary is %v", p)
 	}
 }
+
+// The users replica and sentinel of deploy/redis/users.acl may do what a
+// failover needs, and what brings the old primary back as a replica.
+func TestSentinelRoles(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	s := redistest.StartSentinelRoles(t)
+	old := s.Servers[0]
+	if err := s.Client().Set(ctx, "x", "1", 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	old.Kill()
+	eventually(t, func() bool { return s.Client().Set(ctx, "x", "2", 0).Err() == nil && s.Primary() != old })
+	if err := old.Run(t); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() bool { return old.Client(t).Get(ctx, "x").Val() == "2" })
+	for _, server := range s.Servers {
+		list, err := server.Client(t).ACLLog(ctx, 100).Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range list {
+			t.Errorf("%s was refused %s (%s): extend deploy/redis/users.acl", e.Username, e.Object, e.Reason)
+		}
+	}
+}

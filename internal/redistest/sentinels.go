@@ -17,6 +17,7 @@ type Sentinels struct {
 	t         testing.TB
 	Servers   []*Server // the primary at first
 	sentinels []*Server
+	user      string // of clients; empty: the default one
 }
 
 // DownAfter is after how long sentinels take a server for dead.
@@ -25,10 +26,24 @@ const DownAfter = time.Second
 // StartSentinels starts a primary, two replicas and three sentinels.
 func StartSentinels(t testing.TB) *Sentinels {
 	t.Helper()
-	s := &Sentinels{t: t}
-	s.Servers = append(s.Servers, Start(t))
+	return (&Sentinels{t: t}).start(Start)
+}
+
+// StartSentinelRoles is StartSentinels for servers with the users of
+// deploy/redis/users.acl: replicas and sentinels have theirs, Client is one who
+// may do everything.
+func StartSentinelRoles(t testing.TB) *Sentinels {
+	t.Helper()
+	return (&Sentinels{t: t, user: tester}).start(StartRoles, "--masteruser", "replica", "--masterauth", "replica")
+}
+
+func (s *Sentinels) start(one func(testing.TB, ...string) *Server, args ...string) *Sentinels {
+	t := s.t
+	t.Helper()
+	s.Servers = append(s.Servers, one(t, args...))
+	args = append(args, "--replicaof", "127.0.0.1", fmt.Sprint(s.Servers[0].Port), "--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1")
 	for range 2 {
-		s.Servers = append(s.Servers, Start(t, "--replicaof", "127.0.0.1", fmt.Sprint(s.Servers[0].Port), "--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"))
+		s.Servers = append(s.Servers, one(t, args...))
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -53,6 +68,9 @@ func (s *Sentinels) startOne() *Server {
 	file := filepath.Join(s.t.TempDir(), "sentinel.conf")
 	text := fmt.Sprintf("sentinel monitor main 127.0.0.1 %d 2\nsentinel down-after-milliseconds main %d\nsentinel failover-timeout main 6000\n",
 		s.Servers[0].Port, DownAfter.Milliseconds())
+	if s.user != "" {
+		text += "sentinel auth-user main sentinel\nsentinel auth-pass main sentinel\n"
+	}
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		s.t.Fatal(err)
 	}
@@ -73,7 +91,7 @@ func (s *Sentinels) complete(ctx context.Context) bool {
 		}
 	}
 	for _, r := range s.Servers[1:] {
-		c := redis.NewClient(&redis.Options{Addr: r.Addr(), MaxRetries: -1, DisableIdentity: true})
+		c := redis.NewClient(&redis.Options{Addr: r.Addr(), MaxRetries: -1, DisableIdentity: true, Username: s.user, Password: s.user})
 		info, err := c.Info(ctx, "replication").Result()
 		_ = c.Close()
 		if err != nil || !strings.Contains(info, "master_link_status:up") {
@@ -98,7 +116,7 @@ func (s *Sentinels) Client() *redis.Client {
 	for i, v := range s.sentinels {
 		addrs[i] = v.Addr()
 	}
-	c := redis.NewFailoverClient(&redis.FailoverOptions{MasterName: "main", SentinelAddrs: addrs, DisableIdentity: true})
+	c := redis.NewFailoverClient(&redis.FailoverOptions{MasterName: "main", SentinelAddrs: addrs, DisableIdentity: true, Username: s.user, Password: s.user})
 	s.t.Cleanup(func() { _ = c.Close() })
 	return c
 }
