@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"regexp"
+	"strconv"
 )
 
 // Common are the settings that every daemon has. Valid after Settings.Parse.
@@ -66,8 +67,12 @@ func address(v string) error {
 	if v == "" {
 		return nil
 	}
-	if _, _, err := net.SplitHostPort(v); err != nil {
+	_, port, err := net.SplitHostPort(v)
+	if err != nil {
 		return errors.New("want host:port or :port")
+	}
+	if _, err := net.LookupPort("tcp", port); err != nil { // the name of a service is one too
+		return errors.New("port " + strconv.Quote(port) + ": want 0 to 65535")
 	}
 	return nil
 }

@@ -199,7 +199,7 @@ func TestCommonRules(t *testing.T) {
 		ok  bool
 	}{
 		{"-prefix=my.red:poll", true}, {"-prefix={x}", false}, {"-prefix=", false},
-		{"-listen=", true}, {"-listen=:1", true}, {"-listen=1", false},
+		{"-listen=", true}, {"-listen=:1", true}, {"-listen=1", false}, {"-listen=:99999", false}, {"-listen=:-1", false}, {"-listen=:no-such-service", false}, {"-pprof=127.0.0.1:99999", false},
 		{"-pprof=127.0.0.1:1", true}, {"-pprof=localhost:1", true}, {"-pprof=[::1]:1", true}, {"-pprof=:1", false}, {"-pprof=10.0.0.1:1", false},
 		{"-redis=unix:///x", true}, {"-redis=host:1", false}, {"-allow-eviction=2", false},
 	} {
