@@ -39,8 +39,10 @@ func TestVersions(t *testing.T) {
 		want    string
 	}{
 		{"6.0.16", false, "bad"}, {"6.2.19", false, "warn"}, {"6.2.20", false, "ok"}, {"7.0.15", false, "warn"}, {"7.2.11", false, "ok"},
-		{"7.4.5", false, "warn"}, {"8.0.4", false, "ok"}, {"8.2.1", false, "warn"}, {"8.2.2", false, "ok"}, {"8.4.0", false, "ok"},
-		{"9.0", false, "ok"}, {"10.0.0", false, "ok"}, {"", false, "skip"}, {"8.1.3", true, "warn"}, {"8.1.4", true, "ok"}, {"9.0.0", true, "ok"},
+		{"7.4.5", false, "warn"}, {"7.4.8", false, "warn"}, {"7.4.9", false, "ok"}, {"8.0.3", false, "warn"}, {"8.0.4", false, "ok"}, {"8.2.1", false, "warn"},
+		{"8.2.5", false, "warn"}, {"8.2.6", false, "ok"}, {"8.2.10", false, "ok"}, {"8.4.2", false, "warn"}, {"8.4.3", false, "ok"}, {"8.6.2", false, "warn"}, {"8.8.0", false, "ok"},
+		{"9.0", false, "ok"}, {"10.0.0", false, "ok"}, {"", false, "skip"}, {"7.2.10", true, "warn"}, {"7.2.12", true, "warn"}, {"7.2.13", true, "ok"},
+		{"8.0.5", true, "warn"}, {"8.0.8", true, "ok"}, {"8.1.3", true, "warn"}, {"8.1.6", true, "warn"}, {"8.1.7", true, "ok"}, {"9.0.3", true, "warn"}, {"9.1.0", true, "ok"},
 	}
 	for _, tt := range tests {
 		d := &doctor{}

@@ -66,7 +66,11 @@ var refusedCommand = regexp.MustCompile(`NOPERM.* the '([^']+)' command`)
 func (d *doctor) unlooked(what string, err error) {
 	text := errText(err)
 	if m := refusedCommand.FindStringSubmatch(text); m != nil {
-		d.skip(what, "let this user run it: +"+m[1]+"; the user viewer of deploy/redis/users.acl may", "not looked at: needs +%s", m[1])
+		who := "viewer"
+		if strings.HasPrefix(m[1], "acl|") || strings.HasPrefix(m[1], "config|") {
+			who = "admin"
+		}
+		d.skip(what, "let this user run it: +"+m[1]+"; the user "+who+" of deploy/redis/users.acl may", "not looked at: needs +%s", m[1])
 		return
 	}
 	d.skip(what, redisqueue.Explain(err), "not looked at: %s", text)

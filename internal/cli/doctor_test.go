@@ -104,6 +104,8 @@ func TestDoctorRoles(t *testing.T) {
 	}
 	wantFinding(t, found, "user", howOK, "viewer")
 	wantFinding(t, found, "users", howSkip, "--all")
+	found, _ = examine(t, "--redis", server.URLAs("operator"), "--all")
+	wantFinding(t, found, "users", howSkip, "+acl|list; the user admin of deploy/redis/users.acl may")
 
 	found, _ = examine(t, "--redis", server.URLAs("keda"))
 	wantFinding(t, found, "clock", howSkip, "+time")
@@ -114,7 +116,7 @@ func TestDoctorRoles(t *testing.T) {
 	for _, role := range redisqueue.Roles() {
 		wantFinding(t, found, "users", howOK, "the user "+role+" may")
 	}
-	wantFinding(t, found, "users", howOK, "of whom tester may do everything")
+	wantFinding(t, found, "users", howOK, "of whom admin, tester may do everything")
 	for _, rule := range [][]any{{"worker", "-zadd", "-xtrim"}, {"default", "on", "nopass"}} {
 		if err := admin.Do(t.Context(), append([]any{"ACL", "SETUSER"}, rule...)...).Err(); err != nil {
 			t.Fatal(err)

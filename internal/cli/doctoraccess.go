@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -98,6 +99,9 @@ func (d *doctor) rights(ctx context.Context) {
 	switch {
 	case name != "default":
 		d.ok("user", "we are %s", name)
+	case !password && local && d.open(ctx):
+		d.bad("user", advice{"whoever reaches this host chooses what workers run", "CONFIG SET protected-mode yes, or bind 127.0.0.1 in redis.conf; for other hosts users with passwords: " + rolesPage},
+			"Redis asks for no password and answers to other hosts")
 	case !password && !local:
 		d.bad("user", advice{"whoever reaches Redis chooses what workers run", "users with passwords: " + rolesPage}, "Redis asks for no password")
 	case !password:
@@ -119,6 +123,32 @@ func (d *doctor) rights(ctx context.Context) {
 		return
 	}
 	d.users(ctx, list, local)
+}
+
+// open tells that Redis answers those who come from other hosts.
+func (d *doctor) open(ctx context.Context) bool {
+	have := map[string]string{}
+	for _, name := range []string{"protected-mode", "bind", "port", "tls-port"} {
+		value, err := d.conn.Client().ConfigGet(ctx, name).Result()
+		if err != nil {
+			return false // the embedded Redis, or a user who may not ask
+		}
+		have[name] = value[name]
+	}
+	return answersOthers(have)
+}
+
+// answersOthers reads the settings of a Redis without a password: it listens
+// beyond its own host, and its protected mode is off.
+func answersOthers(have map[string]string) bool {
+	if have["protected-mode"] != "no" || have["port"] == "0" && have["tls-port"] == "0" {
+		return false
+	}
+	addresses := strings.Fields(have["bind"])
+	return len(addresses) == 0 || slices.ContainsFunc(addresses, func(a string) bool {
+		ip, err := netip.ParseAddr(strings.TrimPrefix(a, "-")) // a dash: no fault when it is not there
+		return err != nil || !ip.IsLoopback()
+	})
 }
 
 // users looks at the list of users.

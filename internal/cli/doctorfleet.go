@@ -47,7 +47,7 @@ func (d *doctor) fleet(ctx context.Context) {
 		d.bad("workers", advice{"nothing runs", "start one: worker -redis URL"}, "no worker is live, and there is no zone yet")
 	}
 	for zone, part := range byZone(lanes) {
-		d.zone(ctx, zone, part, live[zone])
+		d.zone(ctx, zone, part, live[zone], now)
 		d.deliveries(ctx, zone, part, live[zone], now)
 	}
 }
@@ -80,10 +80,10 @@ func (d *doctor) schedulers(ctx context.Context) {
 }
 
 // zone looks at the lanes of a zone and at who serves it.
-func (d *doctor) zone(ctx context.Context, zone string, lanes []check.Lane, live []check.Heartbeat) {
+func (d *doctor) zone(ctx context.Context, zone string, lanes []check.Lane, live []check.Heartbeat, now int64) {
 	c := d.conn
 	var checks int64
-	var late time.Duration
+	var late, queued time.Duration
 	for _, lane := range lanes {
 		n, err := c.Client().HLen(ctx, c.KeySpecs(lane)).Result()
 		if err != nil {
@@ -93,7 +93,7 @@ func (d *doctor) zone(ctx context.Context, zone string, lanes []check.Lane, live
 		if s, err := c.Stats(ctx, lane); err == nil {
 			late = max(late, time.Duration(s.Overdue)*time.Millisecond)
 		}
-		d.group(ctx, lane)
+		queued = max(queued, d.group(ctx, lane, now))
 	}
 	what := "zone " + zone
 	var offered []string
@@ -105,6 +105,9 @@ func (d *doctor) zone(ctx context.Context, zone string, lanes []check.Lane, live
 		d.bad(what, advice{"they do not run", "start one: worker -redis URL -zones " + zone}, "%s and no live worker", count(int(checks), "check"))
 	case late > lateFrom:
 		d.bad(what, advice{"what is due is found out late", "start more workers or schedulers; 'redpoll due' shows where it stands, 'redpoll trace' where time goes"}, "a check has been due for %s", roughly(late))
+	case queued > lateFrom:
+		d.bad(what, advice{"runs start late, those that are too late are left out", "start more workers, or give them more -slots: docs/overload.md has the sum; 'redpoll top' shows who is full"},
+			"a check has been queued for %s, and no worker has a slot for it", roughly(queued))
 	default:
 		d.ok(what, "%s, %s, nothing is late", count(int(checks), "check"), count(len(live), "worker"))
 	}
@@ -113,18 +116,26 @@ func (d *doctor) zone(ctx context.Context, zone string, lanes []check.Lane, live
 	}
 }
 
-// group looks for the consumer group of a lane.
-func (d *doctor) group(ctx context.Context, lane check.Lane) {
-	groups, err := d.conn.Client().XInfoGroups(ctx, d.conn.KeyReady(lane)).Result()
+// group looks for the consumer group of a lane, and tells for how long the
+// first entry that no worker has taken waits for one.
+func (d *doctor) group(ctx context.Context, lane check.Lane, now int64) time.Duration {
+	ready := d.conn.KeyReady(lane)
+	groups, err := d.conn.Client().XInfoGroups(ctx, ready).Result()
 	if err != nil && !strings.Contains(err.Error(), "no such key") {
-		return // a wrong type is told by keys
+		return 0 // a wrong type is told by keys
 	}
 	for _, g := range groups {
-		if g.Name == redisqueue.GroupWorkers {
-			return
+		if g.Name != redisqueue.GroupWorkers {
+			continue
 		}
+		first, err := d.conn.Client().XRangeN(ctx, ready, "("+g.LastDeliveredID, "+", 1).Result()
+		if err != nil || len(first) == 0 {
+			return 0
+		}
+		return time.Duration(now-redisqueue.EntryTime(first[0].ID)) * time.Millisecond
 	}
 	d.warn("lane "+lane.String(), advice{"nobody reads it", "schedulers and workers create it: start them"}, "the stream has no group %q", redisqueue.GroupWorkers)
+	return 0
 }
 
 // commands looks for checks that no live worker of their zone can run. It

@@ -230,69 +230,6 @@ func (d *doctor) sentinels(ctx context.Context) {
 	}
 }
 
-// fixedVersions are, for each series, the first version without the holes in
-// Lua of October 2025 (CVE-2025-49844, 46817, 46818, 46819).
-var fixedVersions = []string{"6.2.20", "7.2.11", "7.4.6", "8.0.4", "8.2.2"}
-
-const fixedValkey = "8.1.4"
-
-func (d *doctor) version(of, redis, valkey string) {
-	what, name, version := "version"+of, "Redis", redis
-	if valkey != "" {
-		name, version = "Valkey", valkey
-	}
-	switch {
-	case version == "":
-		d.skip(what, "make sure that it is 6.2 or newer", "the server does not tell its version")
-	case compareVersions(version, "6.2") < 0:
-		d.bad(what, advice{"commands that redpoll needs are missing", "upgrade Redis to 6.2.20 or newer"}, "%s %s is too old: redpoll needs 6.2", name, version)
-	case !luaFixed(version, valkey != ""):
-		d.warn(what, advice{
-			"who may run EVAL can take the server over (CVE-2025-49844) or act as another user (CVE-2025-46818): ACL roles can be overcome",
-			"upgrade to " + strings.Join(fixedVersions, ", ") + ", Valkey " + fixedValkey + " or newer. Distributions patch older numbers, which the server does not tell: look for CVE-2025-49844 in " +
-				"'zgrep CVE-2025 /usr/share/doc/redis-server/changelog.Debian.gz' (Debian 12: from 5:7.0.15-1~deb12u6 on), 'rpm -q --changelog redis'",
-		}, "%s %s has known holes in its scripting, unless your distribution patched it", name, version)
-	default:
-		d.ok(what, "%s %s", name, version)
-	}
-}
-
-// luaFixed says whether a version is not older than the fix of its series. A
-// series without one, between those that have it, was never fixed.
-func luaFixed(version string, valkey bool) bool {
-	if valkey {
-		return compareVersions(version, fixedValkey) >= 0
-	}
-	series := func(v string) string {
-		parts := strings.SplitN(v, ".", 3)
-		return strings.Join(parts[:min(len(parts), 2)], ".")
-	}
-	for _, fixed := range fixedVersions {
-		if series(fixed) == series(version) {
-			return compareVersions(version, fixed) >= 0
-		}
-	}
-	return compareVersions(version, fixedVersions[len(fixedVersions)-1]) > 0
-}
-
-// compareVersions compares dotted numbers; what is missing counts as 0.
-func compareVersions(a, b string) int {
-	as, bs := strings.Split(a, "."), strings.Split(b, ".")
-	for i := range max(len(as), len(bs)) {
-		var x, y int
-		if i < len(as) {
-			x, _ = strconv.Atoi(as[i])
-		}
-		if i < len(bs) {
-			y, _ = strconv.Atoi(bs[i])
-		}
-		if x != y {
-			return x - y
-		}
-	}
-	return 0
-}
-
 // many shortens a list of names.
 func many(names []string) string {
 	if len(names) <= 3 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -78,9 +79,9 @@ func (r checkRow) schedule() string {
 }
 
 func (a *app) getCmd() *cobra.Command {
-	var selector []string
+	var selector, states []string
 	cmd := &cobra.Command{
-		Use:               "get [ID ...] [-l LABEL=VALUE]",
+		Use:               "get [ID ...] [-l LABEL=VALUE] [--state STATE,...]",
 		Short:             "List checks and their states",
 		Long:              "List checks and their states: those that are named, or all of --zone, or all.",
 		ValidArgsFunction: a.completeIDs,
@@ -89,35 +90,49 @@ func (a *app) getCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			conn, err := a.connect(cmd.Context())
+			only, err := parseStates(states)
 			if err != nil {
 				return err
 			}
-			var rows []checkRow
-			missing := 0
-			if len(args) > 0 {
-				rows, missing, err = a.named(cmd.Context(), conn, args)
-			} else {
-				rows, err = a.all(cmd.Context(), conn, sel)
-			}
-			if err != nil {
-				return err
-			}
-			now, err := conn.Now(cmd.Context())
-			if err != nil {
-				return err
-			}
-			if err := printList(a.printer(), rows, checkView(now)); err != nil {
-				return err
-			}
-			if missing > 0 {
-				return errWrong
-			}
-			return nil
+			return a.get(cmd.Context(), args, sel, only)
 		},
 	}
 	cmd.Flags().StringArrayVarP(&selector, "selector", "l", nil, "checks with this `LABEL=VALUE` (!= and a label alone work too)")
+	cmd.Flags().StringSliceVar(&states, "state", nil, "checks whose last result has one of these states: OK, WARN, CRIT, UNKNOWN")
 	return cmd
+}
+
+func (a *app) get(ctx context.Context, args []string, sel selector, only []check.State) error {
+	conn, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	var rows []checkRow
+	missing := 0
+	if len(args) > 0 {
+		rows, missing, err = a.named(ctx, conn, args)
+	} else {
+		rows, err = a.all(ctx, conn, sel)
+	}
+	if err != nil {
+		return err
+	}
+	if len(only) > 0 {
+		rows = slices.DeleteFunc(rows, func(r checkRow) bool {
+			return !slices.ContainsFunc(only, func(s check.State) bool { return s.String() == r.State })
+		})
+	}
+	now, err := conn.Now(ctx)
+	if err != nil {
+		return err
+	}
+	if err := printList(a.printer(), rows, checkView(now)); err != nil {
+		return err
+	}
+	if missing > 0 {
+		return errWrong
+	}
+	return nil
 }
 
 func checkView(now int64) view[checkRow] {

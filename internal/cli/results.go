@@ -81,13 +81,9 @@ func (o *resultsOptions) filter() (func(*check.Event) bool, error) {
 	if err != nil {
 		return nil, err
 	}
-	var states []check.State
-	for _, name := range o.states {
-		s, err := check.ParseState(strings.ToUpper(name))
-		if err != nil {
-			return nil, &codeError{ExitUsage, err}
-		}
-		states = append(states, s)
+	states, err := parseStates(o.states)
+	if err != nil {
+		return nil, err
 	}
 	return func(ev *check.Event) bool {
 		c := check.Check{Labels: ev.Check.Labels}
@@ -95,6 +91,19 @@ func (o *resultsOptions) filter() (func(*check.Event) bool, error) {
 			(len(states) == 0 || slices.Contains(states, ev.Result.State)) &&
 			(!o.changes || ev.Change != check.ChangeNone) && sel.match(&c)
 	}, nil
+}
+
+// parseStates reads the names of states, in any case of letters.
+func parseStates(names []string) ([]check.State, error) {
+	var states []check.State
+	for _, name := range names {
+		s, err := check.ParseState(strings.ToUpper(name))
+		if err != nil {
+			return nil, &codeError{ExitUsage, err}
+		}
+		states = append(states, s)
+	}
+	return states, nil
 }
 
 // latestMost bounds how many results are read to find -n that fit the filter.
