@@ -94,3 +94,23 @@ func TestTestsOnThePage(t *testing.T) {
 		}
 	}
 }
+
+// TestNamedTestsAreThere: the tests that ARCHITECTURE.md names as proofs.
+func TestNamedTestsAreThere(t *testing.T) {
+	t.Parallel()
+	known := map[string]bool{}
+	for _, file := range files(t, withSuffix("_test.go")) {
+		for _, m := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllStringSubmatch(read(t, file), -1) {
+			known[m[1]] = true
+		}
+	}
+	named := regexp.MustCompile("`(Test[A-Za-z0-9]+)`").FindAllStringSubmatch(read(t, "ARCHITECTURE.md"), -1)
+	if len(named) < 30 {
+		t.Errorf("ARCHITECTURE.md names %d tests, want 30 or more", len(named))
+	}
+	for _, m := range named {
+		if !known[m[1]] {
+			t.Errorf("ARCHITECTURE.md names %s, which is not there", m[1])
+		}
+	}
+}

@@ -111,15 +111,10 @@ func (a *app) describeCmd() *cobra.Command {
 
 // describe reads everything of a check, nil when there is none.
 func (a *app) describe(ctx context.Context, conn *connection, t target) (*description, error) {
-	lane, err := conn.LaneOf(ctx, t.zone, t.id)
-	if err != nil {
+	lane, p, err := a.place(ctx, conn, t)
+	if err != nil || p.Spec == "" {
 		return nil, err
 	}
-	places, err := conn.Places(ctx, lane, []string{t.id})
-	if err != nil || places[0].Spec == "" {
-		return nil, err
-	}
-	p := places[0]
 	d := &description{checkRow: newCheckRow(parseStored(lane, p.Stored)), Lane: lane.String(), Due: p.Due, Last: parseLast(p.Last)}
 	if p.Record.State != "" {
 		d.Run = newRunRow(p.Record)
@@ -139,6 +134,22 @@ func (a *app) describe(ctx context.Context, conn *connection, t target) (*descri
 		}
 	}
 	return d, nil
+}
+
+// place tells where a check stands; its spec is empty when there is none.
+func (a *app) place(ctx context.Context, conn *connection, t target) (lane check.Lane, p redisqueue.Place, err error) {
+	for try := 1; ; try++ {
+		if lane, err = conn.LaneOf(ctx, t.zone, t.id); err != nil {
+			return lane, p, err
+		}
+		places, err := conn.Places(ctx, lane, []string{t.id})
+		if err != nil || places[0].Spec != "" {
+			return lane, append(places, p)[0], err
+		}
+		if left, err := a.hasLeft(ctx, conn, lane, t.id); err != nil || !left || try == lookMost {
+			return lane, p, err
+		}
+	}
 }
 
 func (a *app) printDescription(ctx context.Context, conn *connection, d *description) error {

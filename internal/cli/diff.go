@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/redpoll/redpoll/pkg/check"
+	"github.com/redpoll/redpoll/pkg/queue/redisqueue"
 )
 
 // difference is what apply would do to one check.
@@ -89,7 +90,7 @@ func (a *app) differences(ctx context.Context, m *manifest, sel selector) ([]dif
 			for i, c := range page {
 				ids[i] = c.ID
 			}
-			have, err := conn.Specs(ctx, lane, ids)
+			have, err := inZone(ctx, conn, lane, zones[lane.Zone], ids)
 			if err != nil {
 				return nil, err
 			}
@@ -111,6 +112,33 @@ func (a *app) differences(ctx context.Context, m *manifest, sel selector) ([]dif
 	}
 	sortStored(out, func(d difference) (string, string) { return d.Zone, d.ID })
 	return out, nil
+}
+
+// inZone reads checks from the lane that they belong to, and while checks of the
+// zone move those that are not there from the other ones.
+func inZone(ctx context.Context, conn *connection, home check.Lane, z check.Zone, ids []string) ([]check.Stored, error) {
+	have, err := conn.Specs(ctx, home, ids)
+	if err != nil || z.Spread == 0 {
+		return have, err
+	}
+	lanes := redisqueue.LanesOf(map[string]check.Zone{home.Zone: z}, home.Zone)
+	for _, lane := range append(lanes, home) { // a check may come behind the first look
+		var left []string
+		var at []int
+		for i, s := range have {
+			if s.Spec == "" {
+				left, at = append(left, s.ID), append(at, i)
+			}
+		}
+		found, err := conn.Specs(ctx, lane, left)
+		if err != nil {
+			return nil, err
+		}
+		for k, s := range found {
+			have[at[k]] = s
+		}
+	}
+	return have, nil
 }
 
 // compare says how a check differs from the text in the registry.

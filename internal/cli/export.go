@@ -27,12 +27,12 @@ func (a *app) exportCmd() *cobra.Command {
 			}
 			var list []stored
 			bad := 0
-			err = a.scan(cmd.Context(), conn, func(lane check.Lane, page []stored) error {
+			err = a.scan(cmd.Context(), conn, func(_ check.Lane, page []stored) error {
 				for _, s := range page {
 					switch {
 					case s.check == nil:
 						bad++
-						_ = a.faultLines(target{lane.Zone, s.ID}.String(), s.err) // counted in bad
+						_ = a.faultLines(s.target().String(), s.err) // counted in bad
 					case sel.match(s.check):
 						list = append(list, s)
 					}
@@ -42,7 +42,7 @@ func (a *app) exportCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			sortStored(list, func(s stored) (string, string) { return s.lane.Zone, s.ID })
+			sortStored(list, func(s stored) (string, string) { return s.check.ZoneName(), s.ID })
 			if err := a.export(list); err != nil {
 				return err
 			}
@@ -67,7 +67,7 @@ func (a *app) export(list []stored) error {
 		text := s.check.Text()
 		switch format {
 		case formatName:
-			fmt.Fprintln(w, clean(target{s.lane.Zone, s.ID}.String()))
+			fmt.Fprintln(w, clean(s.target().String()))
 		case formatJSONL:
 			fmt.Fprintf(w, "%s\n", inert(text))
 		case formatJSON:

@@ -165,19 +165,18 @@ func (a *app) all(ctx context.Context, conn *connection, sel selector) ([]checkR
 	var rows []checkRow
 	err := a.scan(ctx, conn, func(lane check.Lane, page []stored) error {
 		picked := page[:0]
-		var ids []string
 		for _, s := range page {
 			if len(sel) == 0 || s.check != nil && sel.match(s.check) {
 				picked = append(picked, s)
-				ids = append(ids, s.ID)
 			}
 		}
-		full, err := conn.Specs(ctx, lane, ids)
-		for i := range full {
-			picked[i].Last = full[i].Last
-			rows = append(rows, newCheckRow(picked[i]))
+		if err := a.withLast(ctx, conn, lane, picked); err != nil {
+			return err
 		}
-		return err
+		for _, s := range picked {
+			rows = append(rows, newCheckRow(s))
+		}
+		return nil
 	})
 	sortStored(rows, func(r checkRow) (string, string) { return r.Zone, r.ID })
 	return rows, err
@@ -205,19 +204,35 @@ func (a *app) named(ctx context.Context, conn *connection, args []string) (rows 
 	return rows, missing, nil
 }
 
+// lookup reads a check; its spec is empty when there is none.
 func (a *app) lookup(ctx context.Context, conn *connection, t target) (stored, error) {
-	lane, err := conn.LaneOf(ctx, t.zone, t.id)
-	if err != nil {
-		return stored{}, err
+	for try := 1; ; try++ {
+		lane, err := conn.LaneOf(ctx, t.zone, t.id)
+		if err != nil {
+			return stored{}, err
+		}
+		found, err := conn.Specs(ctx, lane, []string{t.id})
+		if err != nil {
+			return stored{}, err
+		}
+		if found[0].Spec != "" {
+			st := parseStored(lane, found[0])
+			if st.bare {
+				st.check.Zone = t.zone
+			}
+			return st, nil
+		}
+		if left, err := a.hasLeft(ctx, conn, lane, t.id); err != nil || !left || try == lookMost {
+			return stored{lane: lane, Stored: found[0]}, err
+		}
 	}
-	found, err := conn.Specs(ctx, lane, []string{t.id})
-	if err != nil {
-		return stored{}, err
-	}
-	if found[0].Spec == "" {
-		return stored{lane: lane, Stored: found[0]}, nil
-	}
-	return parseStored(lane, found[0]), nil
+}
+
+// hasLeft tells of a check that was not found in a lane whether it went on to
+// another one of the zone.
+func (a *app) hasLeft(ctx context.Context, conn *connection, lane check.Lane, id string) (bool, error) {
+	st, err := conn.Standings(ctx, lane, []string{id})
+	return err == nil && st[0].Kind == check.StandsMoved, err
 }
 
 // tellMissing says that a check is not there, and where one of that name is.

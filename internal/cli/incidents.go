@@ -130,24 +130,27 @@ downtime, a parent in trouble or suppress_incidents.`),
 
 // incidentRows reads the incidents that the flags pick.
 func (a *app) incidentRows(ctx context.Context, conn *connection, o incidentOptions, sel selector, now int64) ([]incidentRow, error) {
-	lanes, err := a.lanes(ctx, conn)
+	seen := map[string]int{}
+	var rows []incidentRow
+	w := a.walk(conn)
+	err := w.run(ctx, func(lane check.Lane) error {
+		found, err := laneIncidents(ctx, conn, lane, now)
+		if err != nil {
+			return err
+		}
+		found = slices.DeleteFunc(found, func(r incidentRow) bool {
+			return o.id != "" && r.Check != o.id
+		})
+		if found, err = a.labelled(ctx, w, lane, found, sel); err != nil {
+			return err
+		}
+		rows = mergeIncidents(rows, found, seen)
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	var rows []incidentRow
-	for _, lane := range lanes {
-		found, err := laneIncidents(ctx, conn, lane, now)
-		if err != nil {
-			return nil, err
-		}
-		found = slices.DeleteFunc(found, func(r incidentRow) bool {
-			return !o.all && r.Resolved != 0 || o.id != "" && r.Check != o.id
-		})
-		if found, err = labelled(ctx, conn, lane, found, sel); err != nil {
-			return nil, err
-		}
-		rows = append(rows, found...)
-	}
+	rows = slices.DeleteFunc(rows, func(r incidentRow) bool { return !o.all && r.Resolved != 0 })
 	if o.all && a.opt.output != formatName { // they have no name that could be acknowledged
 		held, err := a.heldRows(ctx, conn, o.id, sel)
 		if err != nil {
@@ -157,6 +160,28 @@ func (a *app) incidentRows(ctx context.Context, conn *connection, o incidentOpti
 	}
 	sortIncidents(rows)
 	return rows, nil
+}
+
+// mergeIncidents adds rows to those of other lanes; seen is where each stands.
+// While its check moves an incident is in two lanes, and goes on in the new one.
+func mergeIncidents(rows, more []incidentRow, seen map[string]int) []incidentRow {
+	for _, r := range more {
+		at, ok := seen[r.ID]
+		if !ok {
+			seen[r.ID] = len(rows)
+			rows = append(rows, r)
+			continue
+		}
+		if r.newer(rows[at]) {
+			rows[at] = r
+		}
+	}
+	return rows
+}
+
+// newer tells of two rows of one incident whether this is the later one.
+func (r incidentRow) newer(than incidentRow) bool {
+	return cmp.Or(cmp.Compare(r.Resolved, than.Resolved), cmp.Compare(r.Updated, than.Updated), len(r.Ack)-len(than.Ack)) > 0
 }
 
 // sortIncidents puts the oldest first.
@@ -204,10 +229,15 @@ func laneIncidents(ctx context.Context, conn *connection, lane check.Lane, now i
 	return rows, nil
 }
 
-// labelled keeps the incidents of checks that the selector picks.
-func labelled(ctx context.Context, conn *connection, lane check.Lane, rows []incidentRow, sel selector) ([]incidentRow, error) {
+// labelled keeps the incidents of checks that the selector picks. A check that
+// has left before its incident is looked for where it went.
+func (a *app) labelled(ctx context.Context, w *walker, lane check.Lane, rows []incidentRow, sel selector) ([]incidentRow, error) {
 	if len(sel) == 0 || len(rows) == 0 {
 		return rows, nil
+	}
+	moving, err := w.moving(ctx, lane.Zone)
+	if err != nil {
+		return nil, err
 	}
 	var kept []incidentRow
 	for page := range slices.Chunk(rows, scanPage) {
@@ -215,12 +245,18 @@ func labelled(ctx context.Context, conn *connection, lane check.Lane, rows []inc
 		for i, r := range page {
 			ids[i] = r.Check
 		}
-		found, err := conn.Specs(ctx, lane, ids)
+		found, err := w.conn.Specs(ctx, lane, ids)
 		if err != nil {
 			return nil, err
 		}
 		for i, s := range found {
-			if c := parseStored(lane, s).check; c != nil && sel.match(c) {
+			st := parseStored(lane, s)
+			if moving && s.Spec == "" {
+				if st, err = a.lookup(ctx, w.conn, target{lane.Zone, s.ID}); err != nil {
+					return nil, err
+				}
+			}
+			if st.check != nil && sel.match(st.check) {
 				kept = append(kept, page[i])
 			}
 		}
@@ -232,23 +268,22 @@ func labelled(ctx context.Context, conn *connection, lane check.Lane, rows []inc
 func (a *app) heldRows(ctx context.Context, conn *connection, id string, sel selector) ([]incidentRow, error) {
 	var rows []incidentRow
 	err := a.scan(ctx, conn, func(lane check.Lane, page []stored) error {
-		var ids []string
-		for _, s := range page {
-			if (id == "" || s.ID == id) && (len(sel) == 0 || s.check != nil && sel.match(s.check)) {
-				ids = append(ids, s.ID)
-			}
+		page = slices.DeleteFunc(page, func(s stored) bool {
+			return id != "" && s.ID != id || len(sel) > 0 && (s.check == nil || !sel.match(s.check))
+		})
+		if err := a.withLast(ctx, conn, lane, page); err != nil {
+			return err
 		}
-		full, err := conn.Specs(ctx, lane, ids)
-		for _, s := range full {
+		for _, s := range page {
 			last := parseLast(s.Last)
 			if last == nil || last.Held == "" || last.Open() != nil {
 				continue
 			}
-			rows = append(rows, incidentRow{Zone: lane.Zone, Check: s.ID, Held: last.Held, Incident: check.Incident{
+			rows = append(rows, incidentRow{Zone: s.lane.Zone, Check: s.ID, Held: last.Held, Incident: check.Incident{
 				To: last.State, Reason: last.Reason, Text: last.Text, Opened: last.Since, Updated: last.Planned,
 			}})
 		}
-		return err
+		return nil
 	})
 	return rows, err
 }

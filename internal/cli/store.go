@@ -8,17 +8,20 @@ import (
 	"strings"
 
 	"github.com/redpoll/redpoll/pkg/check"
+	"github.com/redpoll/redpoll/pkg/queue/redisqueue"
 )
 
 // scanPage is how many specs one read of the registry asks for.
 const scanPage = 500
 
-// stored is a check as the registry holds it.
+// stored is a check as the registry holds it. Where it stands and where it
+// belongs differ while it moves.
 type stored struct {
 	lane check.Lane
 	check.Stored
 	check *check.Check // nil when the text cannot be read
 	err   error        // why not
+	bare  bool         // the text names no zone
 }
 
 // lanes lists the lanes of --zone, of all zones without it.
@@ -32,44 +35,36 @@ func (a *app) lanes(ctx context.Context, conn *connection) ([]check.Lane, error)
 // zoneOr gives --zone, or the default zone.
 func (a *app) zoneOr() string { return cmpOr(a.opt.zone, check.DefaultZone) }
 
-// scan reads the registry page by page and gives each check once to f.
-func (a *app) scan(ctx context.Context, conn *connection, f func(lane check.Lane, page []stored) error) error {
-	lanes, err := a.lanes(ctx, conn)
-	if err != nil {
-		return err
-	}
-	for _, lane := range lanes {
-		seen := make(map[string]bool)
-		for cursor := uint64(0); ; {
-			specs, next, err := conn.ScanSpecs(ctx, lane, cursor, scanPage)
-			if err != nil {
-				return err
-			}
-			var page []stored
-			for _, s := range specs {
-				if !seen[s.ID] {
-					seen[s.ID] = true
-					page = append(page, parseStored(lane, s))
-				}
-			}
-			if err := f(lane, page); err != nil {
-				return err
-			}
-			if cursor = next; cursor == 0 {
-				break
-			}
-		}
-	}
-	return nil
-}
-
 func parseStored(lane check.Lane, s check.Stored) stored {
 	out := stored{lane: lane, Stored: s}
 	out.check, out.err = check.Parse([]byte(s.Spec))
 	if out.err == nil && out.check.Zone == "" {
-		out.check.Zone = lane.Zone // written by hand into this zone
+		out.check.Zone, out.bare = lane.Zone, true // written by hand into this zone
 	}
 	return out
+}
+
+// strange tells that the text names another zone than the one where it stands:
+// the check is about to leave, or a hand wrote it.
+func (s *stored) strange() bool {
+	return s.check != nil && (s.bare && s.lane.Zone != check.DefaultZone || s.check.ZoneName() != s.lane.Zone)
+}
+
+// adopted corrects the zone of a check by its record: a text without one is of
+// the zone where it stands only until schedulers have taken it over.
+func (s *stored) adopted(record string) {
+	if rec, err := redisqueue.ParseRecord(record); err == nil && s.bare && strings.HasPrefix(check.SHA(s.Spec), cmpOr(rec.SHA, "none")) {
+		s.check.Zone = check.DefaultZone
+	}
+}
+
+// target is what the check is named: by the zone that its spec says, to which
+// it may have yet to come.
+func (s *stored) target() target {
+	if s.check == nil {
+		return target{s.lane.Zone, s.ID}
+	}
+	return target{s.check.ZoneName(), s.ID}
 }
 
 // sortStored orders checks by zone and id.
@@ -147,10 +142,10 @@ func (a *app) targets(ctx context.Context, ids []string, sel selector) ([]target
 	if err != nil {
 		return nil, err
 	}
-	err = a.scan(ctx, conn, func(lane check.Lane, page []stored) error {
+	err = a.scan(ctx, conn, func(_ check.Lane, page []stored) error {
 		for _, s := range page {
 			if s.check != nil && sel.match(s.check) {
-				out = append(out, target{lane.Zone, s.ID})
+				out = append(out, s.target())
 			}
 		}
 		return nil

@@ -71,6 +71,7 @@ const topRows = 100
 // frame makes a picture of a zone, of all without one.
 func (d *topData) frame(zone, order string) topFrame {
 	f := topFrame{Now: d.now, Zones: d.zones, Workers: []workerRow{}, Incidents: []incidentRow{}, Latest: []topRow{}}
+	seen := map[string]int{}
 	for _, l := range d.lanes {
 		f.Lanes++
 		f.Checks += l.checks
@@ -81,7 +82,7 @@ func (d *topData) frame(zone, order string) topFrame {
 		f.Overdue = max(f.Overdue, l.Overdue)
 		f.Rate += l.rate
 		for _, r := range l.open {
-			f.Incidents = append(f.Incidents, r.at(d.now))
+			f.Incidents = mergeIncidents(f.Incidents, []incidentRow{r.at(d.now)}, seen)
 		}
 	}
 	sortIncidents(f.Incidents)

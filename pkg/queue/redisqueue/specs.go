@@ -7,14 +7,16 @@ import (
 	"github.com/redpoll/redpoll/pkg/check"
 )
 
-// Specs reads what a lane holds of checks, one answer for each id.
+// Specs reads what a lane holds of checks, one answer for each id. A spec that is
+// there has its last record beside it, also when the check leaves the lane
+// meanwhile: that is read first.
 func (q *Queue) Specs(ctx context.Context, lane check.Lane, ids []string) ([]check.Stored, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
 	pipe := q.client.Pipeline()
-	specs := pipe.HMGet(ctx, q.KeySpecs(lane), ids...)
 	lasts := pipe.HMGet(ctx, q.KeyLast(lane), ids...)
+	specs := pipe.HMGet(ctx, q.KeySpecs(lane), ids...)
 	_, err := pipe.Exec(ctx)
 	switch { // the key is named: it may be of another type
 	case specs.Err() != nil:

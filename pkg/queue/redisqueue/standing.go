@@ -78,6 +78,9 @@ func (q *Queue) Forget(ctx context.Context, lane check.Lane, id, record string) 
 	return q.run(ctx, forgetScript, "forget", []string{q.KeyRuns(lane)}, id, record).Err()
 }
 
+// maxAgain is how many records LaneOf follows back into lanes that it has seen.
+const maxAgain = 4
+
 // LaneOf tells in which lane a check of a zone stands: the one that it belongs
 // to, unless it has yet to come there.
 func (q *Queue) LaneOf(ctx context.Context, zone, id string) (check.Lane, error) {
@@ -91,7 +94,7 @@ func (q *Queue) LaneOf(ctx context.Context, zone, id string) (check.Lane, error)
 		lanes = append(lanes, lanesOf(zone, zones[zone])...)
 	}
 	seen := map[check.Lane]bool{}
-	found := home
+	found, again := home, 0
 	for len(lanes) > 0 {
 		lane := lanes[0]
 		if lanes = lanes[1:]; seen[lane] {
@@ -110,6 +113,9 @@ func (q *Queue) LaneOf(ctx context.Context, zone, id string) (check.Lane, error)
 			lanes = append([]check.Lane{st[0].Lane}, lanes...)
 		case check.StandsMoved, check.StandsExpected:
 			lanes = append([]check.Lane{st[0].Lane}, lanes...)
+			if again++; again <= maxAgain { // it may have come there behind our look
+				delete(seen, st[0].Lane)
+			}
 		}
 	}
 	return found, nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -129,15 +128,24 @@ func (q *Queue) Lanes(ctx context.Context, names ...string) ([]check.Lane, error
 	if err != nil {
 		return nil, err
 	}
+	return LanesOf(zones, names...), nil
+}
+
+// LanesOf lists the lanes as Lanes does, by a list of zones that was read.
+func LanesOf(zones map[string]check.Zone, names ...string) []check.Lane {
 	if len(names) == 0 {
-		maps.DeleteFunc(zones, func(_ string, z check.Zone) bool { return z.Partitions == 0 })
-		names = slices.Sorted(maps.Keys(zones))
+		for name, z := range zones {
+			if z.Partitions > 0 {
+				names = append(names, name)
+			}
+		}
+		slices.Sort(names)
 	}
 	var lanes []check.Lane
 	for _, name := range names {
 		lanes = append(lanes, lanesOf(name, zones[name])...)
 	}
-	return lanes, nil
+	return lanes
 }
 
 func lanesOf(name string, z check.Zone) []check.Lane {
