@@ -19,7 +19,7 @@ export REDPOLL_TEST_SERVERS := required
 export REDPOLL_TEST_NETNS := required
 endif
 
-.PHONY: help all test deps format vet build test-race test-plain test-system test-cluster test-bench test-deploy test-image lint bench fuzz vuln sbom cover soak soak-6h clean
+.PHONY: help all test deps format vet build test-race test-plain test-system test-cluster test-bench test-deploy test-schemas test-image lint bench fuzz vuln sbom cover soak soak-6h clean
 .NOTPARALLEL:
 
 help: ## lists the targets
@@ -58,7 +58,10 @@ test-cluster: ## the real binaries on a Redis Cluster and on Sentinel, with fail
 	$(GO) test $(TESTFLAGS) ./test/cluster ./test/sentinel
 
 test-deploy: ## what is in deploy/: manifests, chart, image, alerts; a module of its own
-	cd test/deploy && $(GO) vet -tags image ./... && $(GO) test $(TESTFLAGS) -count=1 ./...
+	cd test/deploy && $(GO) vet -tags image,schemas ./... && $(GO) test $(TESTFLAGS) -count=1 ./...
+
+test-schemas: ## the manifests by the schemas of Kubernetes, KEDA and the Prometheus operator: 30 MB from the module proxy, the first time
+	cd test/deploy && $(GO) test $(TESTFLAGS) -count=1 -tags schemas -run '^TestSchemas$$' -v .
 
 test-image: ## what the Dockerfile does, without an engine: build, start, drain, an outage of Redis; as root, takes minutes
 	cd test/deploy && $(GO) test $(TESTFLAGS) -count=1 -tags image -run '^TestImage$$' -v .
