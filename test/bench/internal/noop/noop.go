@@ -72,10 +72,13 @@ func (f Fleet) Start() (stop func(), err error) {
 	}, nil
 }
 
-// Fill adopts n checks of the command noop.
+// Fill adopts n checks of the command noop, in the lanes of the default zone.
 func Fill(ctx context.Context, q *redisqueue.Queue, n int, every time.Duration, spread bool) error {
-	lane := check.Lane{Zone: check.DefaultZone}
-	if err := q.EnterZone(ctx, lane.Zone); err != nil {
+	if err := q.EnterZone(ctx, check.DefaultZone); err != nil {
+		return err
+	}
+	zones, err := q.Zones(ctx)
+	if err != nil {
 		return err
 	}
 	now, err := q.Now(ctx)
@@ -83,17 +86,20 @@ func Fill(ctx context.Context, q *redisqueue.Queue, n int, every time.Duration, 
 		return err
 	}
 	for i := 0; i < n; i += 200 {
-		var items []check.Adoption
+		items := map[check.Lane][]check.Adoption{}
 		for j := i; j < min(i+200, n); j++ {
 			c := check.Check{ID: fmt.Sprintf("check-%06d", j), Command: "noop", Every: check.Duration(every)}
 			text := string(c.Text())
-			items = append(items, check.Adoption{
+			home := zones[check.DefaultZone].Home(check.DefaultZone, c.ID)
+			items[home] = append(items[home], check.Adoption{
 				ID: c.ID, Rev: fmt.Sprintf("%d-%d", now, j), Spec: text, SHA: check.SHA(text),
 				First: check.First(&c, time.UnixMilli(now), spread).UnixMilli(),
 			})
 		}
-		if _, err := q.Adopt(ctx, lane, items); err != nil {
-			return err
+		for lane, page := range items {
+			if _, err := q.Adopt(ctx, lane, page); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
