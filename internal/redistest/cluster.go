@@ -158,3 +158,26 @@ func (c *Cluster) mustCLI(s *Server, words ...string) string {
 	}
 	return strings.TrimSpace(string(out))
 }
+
+// FailOver kills primaries at the same instant and has their replicas take over.
+// More than half of them may die: nobody votes.
+func (c *Cluster) FailOver(primaries ...*Server) {
+	c.t.Helper()
+	var replicas []*Server
+	for _, p := range primaries {
+		for _, s := range c.Servers {
+			if strings.Contains(c.ask(c.t.Context(), s, "INFO", "replication"), fmt.Sprintf("master_port:%d\r", p.Port)) {
+				replicas = append(replicas, s)
+			}
+		}
+	}
+	if len(replicas) != len(primaries) {
+		c.t.Fatalf("%d primaries have %d replicas", len(primaries), len(replicas))
+	}
+	for _, p := range primaries {
+		p.Kill()
+	}
+	for _, s := range replicas {
+		c.mustCLI(s, "CLUSTER", "FAILOVER", "TAKEOVER")
+	}
+}
