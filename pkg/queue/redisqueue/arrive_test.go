@@ -25,6 +25,7 @@ func TestArriveComparesWhatIsThere(t *testing.T) {
 	way := func(state, rev, kind string) string {
 		return state + " - 9 - - 0 0 " + rev + " >default:9/" + kind + "/1000/x 0123456789abcdef 1"
 	}
+	later := func(rec string) string { return strings.Replace(rec, "/1000/", "/9000/", 1) }
 	for _, tt := range []struct {
 		name, have, rev string
 		want            check.MoveOutcome
@@ -43,6 +44,11 @@ func TestArriveComparesWhatIsThere(t *testing.T) {
 		{"leaves, and comes back", way("b", "1001-0.4", "p"), "1001-0.5", check.MoveTaken},
 		{"came and went on", way("t", "1001-0.1", "z"), "1001-0", check.MoveKept},
 		{"came and goes on", way("b", "1001-0.1", "w"), "1001-0", check.MoveKept},
+		{"left with no counter, and comes back", way("t", "1001-0", "m"), "1001-0", check.MoveTaken},
+		{"left the zone with no counter, and comes back", way("t", "1001-0", "z"), "1001-0", check.MoveTaken},
+		{"leaves with no counter, and comes back", way("b", "1001-0", "w"), "1001-0", check.MoveTaken},
+		{"came and went on with no counter", later(way("t", "1001-0", "m")), "1001-0", check.MoveKept},
+		{"came and goes on with no counter", later(way("b", "1001-0", "p")), "1001-0", check.MoveKept},
 		{"is expected", way("t", "1001-0", "c"), "1001-0", check.MoveTaken},
 		{"a newer one is expected", way("t", "1002-0", "c"), "1001-0", check.MoveBusy},
 		{"was expected, and set since", way("t", "1001-0", "c"), "1003-0", check.MoveTaken},

@@ -18,17 +18,25 @@ if wrong then return wrong end
 
 removing(runs)
 
+-- apart is by how much the clocks of two servers may differ, ms. No check leaves
+-- a lane sooner than 5 s after it came.
+local apart = 2000
+
 -- verdict compares what stands here with a check of that revision that was
--- frozen elsewhere: nil to take it in.
-local function verdict(rec, rev)
+-- frozen elsewhere at a time: nil to take it in.
+local function verdict(rec, rev, at)
   local state, flags, planned, sid, owner, ends, crashes, was, pos, committed = read(rec)
   if not state then return 'bad' end
-  local to, kind = way(committed)
+  local to, kind, left = way(committed)
   local cmp = rev_cmp(rev, was)
   if kind == 'c' then
     -- it is not here, whatever the revision: one that is too old is not the
     -- one that is expected, or its request was never applied
     if cmp < 0 then return 'busy' end
+  elseif cmp == 0 and to then
+    -- a binary moved it that did not raise the counter: it comes back, unless it
+    -- left after it was frozen there
+    if tonumber(left) > at + apart then return 'kept' end
   elseif cmp <= 0 then
     return 'kept'
   end
@@ -39,11 +47,11 @@ end
 
 local function arrive(id, frozen, spec, latest, fields)
   local state, flags, planned, sid, owner, ends, crashes, rev, pos, committed, sha, first = read(frozen)
-  local to, kind = way(committed or '')
+  local to, kind, at = way(committed or '')
   if state ~= 'b' or not to then return 'bad' end
   local rec = redis.call('HGET', runs, id)
   if rec then
-    local answer, before, over = verdict(rec, rev)
+    local answer, before, over = verdict(rec, rev, tonumber(at))
     if answer then return answer end
     if num_before(planned, before) then planned = before end
     if over then redis.call('HDEL', specs, id) end
