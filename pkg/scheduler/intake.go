@@ -33,7 +33,7 @@ type intakeState struct {
 // takeIn applies the intake while this scheduler holds its lock.
 func (s *Scheduler) takeIn(ctx, work context.Context) {
 	t := s.trouble("intake")
-	st := intakeState{block: intakeBlock}
+	st := intakeState{block: intakeBlock, dirty: true} // one that died long ago may have left some
 	defer s.unlockIntake(work)
 	for ctx.Err() == nil {
 		mine, err := s.lockIntake(work)
