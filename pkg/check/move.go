@@ -81,6 +81,8 @@ type Standing struct {
 	// Rev is the revision, Until when a tombstone goes, unix ms.
 	Rev   string
 	Until int64
+	// SHA is the first 16 hex digits of the sha1 of the spec that the record is of.
+	SHA string
 	// Record is the whole record, as the queue writes it.
 	Record string
 }

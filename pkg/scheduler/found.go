@@ -27,11 +27,18 @@ func (s *Scheduler) adoptFound(ctx context.Context, lane check.Lane, specs []che
 	if err != nil {
 		return err
 	}
+	standings, err := s.q.Standings(ctx, lane, ids)
+	if err != nil {
+		return err
+	}
 	b := &batch{s: s, now: now, zones: zones, crew: &s.repairs.crew}
 	f := find{b: b, lane: lane, here: map[string]check.Verdict{}}
-	for _, st := range stored {
+	for i, st := range stored {
 		if st.Spec == "" {
 			continue // taken out again
+		}
+		if standings[i].SHA == check.SHA(st.Spec)[:16] {
+			continue // a request wrote it since the pass read the spec before it
 		}
 		if err := f.judge(ctx, st); err != nil {
 			return err

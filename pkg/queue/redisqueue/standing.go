@@ -28,7 +28,7 @@ func standing(text string) check.Standing {
 	if err != nil {
 		return check.Standing{Record: text}
 	}
-	st := check.Standing{Kind: check.StandsHere, Lane: rec.Way.Lane, Rev: rec.Rev, Record: text}
+	st := check.Standing{Kind: check.StandsHere, Lane: rec.Way.Lane, Rev: rec.Rev, SHA: rec.SHA, Record: text}
 	switch {
 	case rec.State == "removed":
 		st.Kind, st.Until = check.StandsRemoved, rec.First
