@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/redpoll/redpoll/pkg/check"
@@ -70,7 +71,7 @@ func (b *batch) movable(ctx context.Context, lane check.Lane, r *request, st che
 	if c.ZoneName() == r.req.To {
 		out := check.AdoptUnchanged
 		found, err := b.s.q.Standings(ctx, lane, []string{r.req.ID})
-		if err == nil && found[0].Rev == r.entry {
+		if err == nil && (found[0].Rev == r.entry || strings.HasPrefix(found[0].Rev, r.entry+".")) { // it may have arrived
 			out = check.AdoptRepeated // it was this very request
 		}
 		r.conclude(out)
