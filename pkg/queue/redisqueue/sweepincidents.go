@@ -42,6 +42,11 @@ func isOpen(incident string) bool {
 	return json.Unmarshal([]byte(incident), &inc) == nil && inc.Resolved == 0
 }
 
+func isResolved(incident string) bool {
+	var inc check.Incident
+	return json.Unmarshal([]byte(incident), &inc) == nil && inc.Resolved != 0
+}
+
 // ends says whether an acknowledgement has an end that was not told yet.
 func ends(ack string) bool {
 	var a check.Ack

@@ -140,7 +140,7 @@ func (r *rig) movesToLanes() []typedMove {
 			_, err := r.Arrive(ctx, lane, []check.Cargo{{Frozen: check.Frozen{ID: "new", Record: frozenRecord}, Spec: "{}", Last: "{}"}})
 			return err
 		}},
-		{"depart", []string{r.KeySpecs(lane), r.KeyRuns(lane), r.KeyDue(lane), r.KeyLast(lane)}, func() error {
+		{"depart", []string{r.KeySpecs(lane), r.KeyRuns(lane), r.KeyDue(lane), r.KeyLast(lane), r.KeyIncidents(lane)}, func() error {
 			_, err := r.Depart(ctx, lane, []check.Departure{{Cargo: check.Cargo{Frozen: check.Frozen{ID: "due"}}}})
 			return err
 		}},
