@@ -26,6 +26,7 @@ const (
 
 	roleWorker    = "worker"
 	roleScheduler = "scheduler"
+	roleTravel    = "worker of lanes that checks move between"
 
 	exitCrash = 77
 )
@@ -101,9 +102,9 @@ func child(role string) {
 	}
 }
 
-// runWorker is a worker whose leases are short; c is nil for one that does not
-// crash.
-func runWorker(ctx context.Context, client *redis.Client, c *crasher) error {
+// workerConfig is that of a worker whose leases are short; c is nil for one that
+// does not crash.
+func workerConfig(client *redis.Client, c *crasher) worker.Config {
 	cfg := worker.Config{
 		Queue: &workerQueue{redisqueue.New(client, ""), c}, Commands: commands(client, c), Lease: 2 * time.Second,
 		Name:     fmt.Sprintf("w-%d-%d", os.Getpid(), time.Now().UnixNano()),
@@ -113,6 +114,22 @@ func runWorker(ctx context.Context, client *redis.Client, c *crasher) error {
 	if c != nil && strings.HasPrefix(c.point, "release") {
 		cfg.Grace = -1
 	}
+	return cfg
+}
+
+func runWorker(ctx context.Context, client *redis.Client, c *crasher) error {
+	return work(ctx, workerConfig(client, c))
+}
+
+// runTraveller is a worker of all zones that does not crash. Its leases are long:
+// on a busy machine none of them runs out.
+func runTraveller(ctx context.Context, client *redis.Client, c *crasher) error {
+	cfg := workerConfig(client, c)
+	cfg.Zones, cfg.Lease = travelZones, 20*time.Second
+	return work(ctx, cfg)
+}
+
+func work(ctx context.Context, cfg worker.Config) error {
 	w, err := worker.New(cfg)
 	if err != nil {
 		return err
@@ -148,7 +165,11 @@ func commands(client *redis.Client, c *crasher) check.Commands {
 				return check.Result{}, ctx.Err()
 			}
 			c.at("command ends")
-			return check.Result{State: check.StateOK, At: time.Now()}, nil
+			state := check.StateOK
+			if strings.HasPrefix(run.Check.ID, "crit") {
+				state = check.StateCrit
+			}
+			return check.Result{State: state, At: time.Now()}, nil
 		}), nil
 	})}
 }

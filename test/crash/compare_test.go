@@ -20,10 +20,9 @@ func (s *scene) beside(role string, f func()) {
 	defer client.Close()
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		run := runScheduler
-		if role == roleWorker {
-			run = runWorker
-		}
+		run := map[string]func(context.Context, *redis.Client, *crasher) error{
+			roleScheduler: runScheduler, roleWorker: runWorker, roleTravel: runTraveller,
+		}[role]
 		if err := run(ctx, client, nil); err != nil {
 			s.t.Errorf("%s = %v", role, err)
 		}

@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 	}
 	flag.Parse()
 	// The test waits for leases to run out most of the time.
-	if err := flag.Set("test.parallel", "12"); err != nil {
+	if err := flag.Set("test.parallel", "18"); err != nil {
 		panic(err)
 	}
 	os.Exit(m.Run())
@@ -152,14 +152,7 @@ func (s *scene) ask(n int) {
 
 // crash runs the process until it ends by itself.
 func (s *scene) crash(name string, n int) {
-	exe, err := os.Executable()
-	s.must(err)
-	cmd := exec.CommandContext(s.t.Context(), exe)
-	cmd.Env = append(os.Environ(), envRole+"="+s.p.role, envPoint+"="+name, fmt.Sprintf("%s=%d", envCount, n), envURL+"="+s.server.URL())
-	cmd.Stderr = os.Stderr
-	s.must(cmd.Start())
-	late := time.AfterFunc(60*time.Second, func() { _ = cmd.Process.Kill() })
-	defer late.Stop()
+	wait := s.start(name, n)
 	stop := make(chan struct{})
 	more := make(chan struct{})
 	go func() { // work, so that the point is come to
@@ -178,11 +171,30 @@ func (s *scene) crash(name string, n int) {
 			}
 		}
 	}()
-	err = cmd.Wait()
-	close(stop)
-	<-more
-	var exit *exec.ExitError
-	if !errors.As(err, &exit) || exit.ExitCode() != exitCrash {
-		s.t.Fatalf("the process at %q = %v, want it to end there", name, err)
+	defer func() {
+		close(stop)
+		<-more
+	}()
+	wait()
+}
+
+// start starts a process that ends by itself; wait fails unless it ends at its
+// point.
+func (s *scene) start(name string, n int) (wait func()) {
+	exe, err := os.Executable()
+	s.must(err)
+	cmd := exec.CommandContext(s.t.Context(), exe)
+	cmd.Env = append(os.Environ(), envRole+"="+s.p.role, envPoint+"="+name, fmt.Sprintf("%s=%d", envCount, n), envURL+"="+s.server.URL())
+	cmd.Stderr = os.Stderr
+	s.must(cmd.Start())
+	late := time.AfterFunc(60*time.Second, func() { _ = cmd.Process.Kill() })
+	return func() {
+		s.t.Helper()
+		err := cmd.Wait()
+		late.Stop()
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) || exit.ExitCode() != exitCrash {
+			s.t.Fatalf("the process at %q = %v, want it to end there", name, err)
+		}
 	}
 }

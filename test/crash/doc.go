@@ -1,3 +1,3 @@
-// Package crash holds a test that ends workers and schedulers at every point
-// of their work and looks for checks that were lost or ran too often.
+// Package crash holds tests that end workers and schedulers at every point
+// of their work, also while checks move between lanes, and look for checks that were lost or ran too often.
 package crash

@@ -3,6 +3,7 @@ package crash_test
 import (
 	"context"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -124,8 +125,11 @@ func (w wire) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return nex
 
 func (w wire) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
-		if cmds[0].Name() == "xack" {
+		switch {
+		case cmds[0].Name() == "xack":
 			w.c.at("verdict after, acknowledge before")
+		case strings.HasPrefix(cmds[0].Name(), "hset") && ctx.Value(following{}) != nil:
+			return w.c.follow(ctx, next, cmds)
 		}
 		return next(ctx, cmds)
 	}
