@@ -136,14 +136,18 @@ func (f *feed) openOf(ctx context.Context, checks []string, byCheck map[string][
 	if err != nil {
 		return nil, err
 	}
+	left, err := f.elsewhere(ctx, checks)
+	if err != nil {
+		return nil, err
+	}
 	var open []check.Delivery
 	skipped := 0
 	for _, a := range alerts {
+		_, name, _, _ := check.ParseIncidentID(a.ID) // it could be read above
 		inc := parseIncident(a.Incident)
-		if inc == nil || inc.Resolved != 0 {
+		if inc == nil || inc.Resolved != 0 || left[name] {
 			continue
 		}
-		_, name, _, _ := check.ParseIncidentID(a.ID) // it could be read above
 		ev := openEvent(f.hold.Lane, name, stored[at[name]], inc)
 		switch {
 		case ev == nil:
@@ -154,6 +158,28 @@ func (f *feed) openOf(ctx context.Context, checks []string, byCheck map[string][
 	}
 	f.w.kept(f.h, KeptSkipped, skipped)
 	return open, nil
+}
+
+// mover is an Outbox whose checks move between lanes.
+type mover interface {
+	// Elsewhere tells which checks have arrived in another lane, one answer for
+	// each id.
+	Elsewhere(ctx context.Context, lane check.Lane, ids []string) ([]bool, error)
+}
+
+// elsewhere gives those of the checks that go on in another lane by now: there
+// their incidents may be resolved.
+func (f *feed) elsewhere(ctx context.Context, checks []string) (map[string]bool, error) {
+	q, ok := f.d.out.(mover)
+	if !ok {
+		return nil, nil
+	}
+	gone, err := q.Elsewhere(ctx, f.hold.Lane, checks)
+	left := map[string]bool{}
+	for i := range min(len(gone), len(checks)) {
+		left[checks[i]] = gone[i]
+	}
+	return left, err
 }
 
 // openEvent makes the event of an open incident: the check's latest result. Nil
