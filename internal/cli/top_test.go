@@ -238,7 +238,7 @@ func TestTopFits(t *testing.T) {
 		f.Latest = append(f.Latest, topRow{Zone: "a", ID: evil, State: check.StateWarn, Reason: evil, Text: evil, Worker: evil})
 	}
 	for _, size := range [][2]int{{80, 24}, {20, 8}, {200, 60}, {33, 12}, {500, 9}} {
-		for _, frame := range []topFrame{f, {}} {
+		for _, frame := range []topFrame{f, {Now: 1}, {}} {
 			for _, live := range []bool{true, false} {
 				s := topScreen{width: size[0], height: size[1], color: &printer{color: true}}
 				lines := s.draw(frame, topState{redis: "r", order: sortSlow, live: live, trouble: "redis is away: " + evil})
@@ -255,10 +255,22 @@ func TestTopFits(t *testing.T) {
 					}
 				}
 				text := strings.Join(lines, "\n")
-				if live && !strings.Contains(text, "q quit") || size[1] >= 24 && (!strings.Contains(text, "SLOW") || !strings.Contains(text, "INCIDENT")) {
+				if live && !strings.Contains(text, "q quit") || size[1] >= 24 && frame.Now > 0 && (!strings.Contains(text, "SLOW") || !strings.Contains(text, "INCIDENT")) {
 					t.Errorf("%v: something is missing:\n%s", size, text)
 				}
 			}
+		}
+	}
+}
+
+// TestTopBeforeAnswer: what is not known is not shown as a fleet that is empty.
+func TestTopBeforeAnswer(t *testing.T) {
+	t.Parallel()
+	s := topScreen{width: 80, height: 24, color: &printer{}}
+	for trouble, want := range map[string]string{"": "redpoll r  waits for the first answer", "redis does not answer: x": "redpoll r  redis does not answer: x"} {
+		text := strings.Join(s.draw(topFrame{}, topState{redis: "r", live: true, trouble: trouble}), "\n")
+		if !strings.HasPrefix(text, want+"\n") || strings.Contains(text, "no worker") || strings.Contains(text, "checks 0") {
+			t.Errorf("trouble %q: %q, want %q and nothing about the fleet", trouble, text, want)
 		}
 	}
 }

@@ -22,7 +22,12 @@ type topState struct {
 }
 
 // draw gives the lines of a frame, at most height of at most width characters.
+// Before the first answer there is nothing to tell, which is no empty fleet.
 func (s topScreen) draw(f topFrame, st topState) []string {
+	if f.Now == 0 {
+		first := fmt.Sprintf("redpoll %s  %s", st.redis, cmpOr(st.trouble, "waits for the first answer"))
+		return s.foot([]string{cutLine(clean(first), s.width)}, st)
+	}
 	lines := s.head(f, st)
 	left := s.height - len(lines)
 	if st.live {
@@ -38,7 +43,11 @@ func (s topScreen) draw(f topFrame, st topState) []string {
 	n = min(max(len(f.Incidents), 1), max(left/2, 1))
 	lines = append(append(lines, ""), s.section(incidents, n)...)
 	lines = append(append(lines, ""), s.section(latest, max(left-n, 1))...)
-	lines = lines[:min(len(lines), max(s.height-1, 1))]
+	return s.foot(lines[:min(len(lines), max(s.height-1, 1))], st)
+}
+
+// foot adds what the keys do, at the bottom.
+func (s topScreen) foot(lines []string, st topState) []string {
 	if !st.live {
 		return lines
 	}
