@@ -225,7 +225,7 @@ func (a *app) knownHandler(ctx context.Context, conn *connection, lanes []check.
 			text += ", did you mean " + near + "?"
 		}
 		if len(known) > 0 {
-			text += " known: " + strings.Join(known, ", ")
+			text += "; known: " + strings.Join(known, ", ")
 		}
 		return errors.New(text)
 	}

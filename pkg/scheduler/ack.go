@@ -21,6 +21,9 @@ func (b *batch) ack(ctx context.Context, lane check.Lane, r *request, st check.S
 	if open := last.Open(); id == "" && open != nil {
 		id = open.ID
 	}
+	if id == "" && st.Spec == "" {
+		return check.AdoptMissing, nil // there is no such check here
+	}
 	if id == "" {
 		r.reject("there is no open incident on the check")
 		return check.AdoptMissing, nil

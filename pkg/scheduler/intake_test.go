@@ -54,7 +54,7 @@ func TestVerdicts(t *testing.T) {
 		{"pause of nothing", []string{"op", "pause", "id", "none"}, rejected, "no check"},
 		{"resume of nothing", []string{"op", "resume", "id", "none"}, rejected, "no check"},
 		{"run of nothing", []string{"op", "run", "id", "none"}, rejected, "no check"},
-		{"ack of nothing", []string{"op", "ack", "id", "none"}, rejected, "no open incident"},
+		{"ack of nothing", []string{"op", "ack", "id", "none"}, rejected, "there is no check none in zone default"},
 		{"ack of no incident", []string{"op", "ack", "incident", "default/none/17"}, rejected, "no incident default/none/17"},
 		{"unknown zone", []string{"op", "run", "id", "a", "zone", "nowhere"}, rejected, "in zone nowhere"},
 		{"good after bad", []string{"id", "z", "command", "probe", "every", "30s", "params.host", "h"}, accepted, ""},
