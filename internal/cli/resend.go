@@ -220,12 +220,12 @@ func (a *app) knownHandler(ctx context.Context, conn *connection, lanes []check.
 		return err
 	}
 	if !slices.Contains(known, name) {
-		text := fmt.Sprintf("no worker delivers changes to a handler %s", name)
+		text, mark := fmt.Sprintf("no worker delivers changes to a handler %s", name), ";"
 		if near := check.Nearest(name, known); near != "" {
-			text += ", did you mean " + near + "?"
+			text, mark = text+", did you mean "+near+"?", ""
 		}
 		if len(known) > 0 {
-			text += "; known: " + strings.Join(known, ", ")
+			text += mark + " known: " + strings.Join(known, ", ")
 		}
 		return errors.New(text)
 	}
