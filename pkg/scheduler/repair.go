@@ -53,6 +53,7 @@ type pass struct {
 	t       *trouble
 	cursor  uint64
 	sweeps  bool // the registry is done
+	first   bool // the first pass since this scheduler has the lock
 	sweep   check.SweepCursor
 	count   int
 	pages   int       // of the registry, in this pass
@@ -114,7 +115,7 @@ func (s *Scheduler) nextPass(now time.Time) *pass {
 	for _, lane := range s.lanes.all() {
 		p := s.repairs.passes[lane]
 		if p == nil {
-			p = &pass{lane: lane, t: s.trouble("repair", "lane", lane.String()), count: pageSize}
+			p = &pass{lane: lane, t: s.trouble("repair", "lane", lane.String()), count: pageSize, first: true}
 			s.repairs.passes[lane] = p
 		}
 		first := &next
@@ -160,7 +161,7 @@ func (s *Scheduler) repairPage(ctx context.Context, p *pass) error {
 	if next.Done {
 		p.full = time.Now()
 	}
-	p.sweep, p.sweeps = check.SweepCursor{}, false
+	p.sweep, p.sweeps, p.first = check.SweepCursor{}, false, false
 	p.after = p.begun.Add(passEvery)
 	if err := s.passed(ctx, p); err != nil {
 		return err

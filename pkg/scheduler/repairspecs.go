@@ -23,7 +23,7 @@ func (s *Scheduler) repairSpecs(ctx context.Context, p *pass) (next uint64, err 
 	if err != nil {
 		return 0, err
 	}
-	look := &look{zones: zones, lane: p.lane, now: time.UnixMilli(ms)}
+	look := &look{zones: zones, lane: p.lane, now: time.UnixMilli(ms), first: p.first}
 	for len(specs) > 0 { // a small hash comes in one piece, whatever its size
 		page := specs[:min(len(specs), pageSize)]
 		specs = specs[len(page):]
@@ -56,6 +56,9 @@ type look struct {
 	zones map[string]check.Zone
 	lane  check.Lane
 	now   time.Time // the server's
+	// first: only what is frozen already is carried on. The scheduler that froze
+	// it may have died, and this pass is a quick one.
+	first bool
 }
 
 // verify has the queue compare specs with their records, and does what the
@@ -81,6 +84,7 @@ func (s *Scheduler) verify(ctx context.Context, l *look, specs []check.Stored) (
 	}
 	var hand []check.Stored
 	var place []check.RepairItem
+	frozen := map[string]bool{}
 	for _, f := range findings {
 		st := texts[f.ID]
 		switch {
@@ -91,6 +95,7 @@ func (s *Scheduler) verify(ctx context.Context, l *look, specs []check.Stored) (
 			s.found(ctx, lane, f)
 		case f.Kind == check.FindingFrozen:
 			away[f.ID] = away[f.ID]
+			frozen[f.ID] = away[f.ID]
 		case f.Kind == check.FindingNew || f.Kind == check.FindingHand:
 			hand = append(hand, st)
 		default:
@@ -100,6 +105,9 @@ func (s *Scheduler) verify(ctx context.Context, l *look, specs []check.Stored) (
 		}
 	}
 	moving = len(away)
+	if l.first {
+		away = frozen
+	}
 	for _, st := range hand {
 		delete(away, st.ID) // it is adopted first
 	}

@@ -1,6 +1,7 @@
 package cluster_test
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"strings"
@@ -13,7 +14,14 @@ import (
 	"github.com/redpoll/redpoll/pkg/check"
 )
 
-func TestMain(m *testing.M) { os.Exit(bintest.Main(m)) }
+func TestMain(m *testing.M) {
+	flag.Parse()
+	// The tests wait most of the time.
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		panic(err)
+	}
+	os.Exit(bintest.Main(m))
+}
 
 // lease is that of the workers: short, so that losses are soon made good.
 const lease = 2 * time.Second

@@ -1,4 +1,4 @@
-// Package cluster holds a test that runs the real binaries on a real Redis
-// Cluster: partitions grow, checks move, a slot moves and a primary dies while
-// checks run.
+// Package cluster runs the real binaries on a real Redis Cluster: partitions
+// grow, checks move, a slot moves and primaries die while checks run. A large zone
+// grows and shrinks on one server.
 package cluster
