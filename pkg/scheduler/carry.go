@@ -59,13 +59,14 @@ func (s *Scheduler) carry(ctx context.Context, zones map[string]check.Zone, lane
 	}
 	for to, cargo := range going {
 		leaving, rest, err := s.arrived(ctx, to, cargo)
-		if err == nil {
-			err = s.carryTo(ctx, lane, to, rest)
-		}
-		if err == nil {
-			err = s.depart(ctx, lane, to, leaving)
-		}
 		if err != nil {
+			return err
+		}
+		kept, err := s.carryTo(ctx, lane, to, rest)
+		if err != nil {
+			return err
+		}
+		if err := s.depart(ctx, lane, to, append(leaving, kept...)); err != nil {
 			return err
 		}
 	}
@@ -99,8 +100,8 @@ func (s *Scheduler) freeze(ctx context.Context, zones map[string]check.Zone, lan
 // arrived.
 func old(f check.Frozen) bool { return f.Now-f.Since >= departAfter.Milliseconds() }
 
-// arrived gives those of frozen checks that have been in their new lane for a
-// while: what stands there is as new, or newer.
+// arrived parts frozen checks: those that have been in their new lane for a
+// while, as what stands there shows, and the rest.
 func (s *Scheduler) arrived(ctx context.Context, to check.Lane, cargo []check.Cargo) (leaving, rest []check.Cargo, err error) {
 	var ids []string
 	var asked []check.Cargo
@@ -119,13 +120,26 @@ func (s *Scheduler) arrived(ctx context.Context, to check.Lane, cargo []check.Ca
 		return nil, nil, err
 	}
 	for i, c := range asked {
-		if st := found[i]; st.Kind != check.StandsNot && st.Kind != check.StandsExpected && check.CompareRevs(st.Rev, c.Rev) >= 0 {
+		if newer(found[i], c.Rev) {
 			leaving = append(leaving, c)
 		} else {
 			rest = append(rest, c)
 		}
 	}
 	return leaving, rest, nil
+}
+
+// newer tells whether a check of that revision, frozen elsewhere, has certainly
+// arrived where one stands like this. What binaries left that did not raise the
+// revision is for the queue to judge.
+func newer(st check.Standing, rev string) bool {
+	switch st.Kind {
+	case check.StandsNot, check.StandsExpected:
+		return false
+	case check.StandsHere, check.StandsRemoved:
+		return check.CompareRevs(st.Rev, rev) >= 0
+	}
+	return check.CompareRevs(st.Rev, rev) > 0
 }
 
 // waitForDelivery lets those of items stay for now whose incidents handlers have
@@ -169,14 +183,16 @@ func (s *Scheduler) knowZone(ctx context.Context, zones map[string]check.Zone, z
 	return nil
 }
 
-// carryTo lets frozen checks arrive in a lane.
-func (s *Scheduler) carryTo(ctx context.Context, from, to check.Lane, going []check.Cargo) error {
+// carryTo lets frozen checks arrive in a lane, and gives those that may leave,
+// since there is newer word of them. Their specs stay the ones of going, which
+// were read while they were frozen.
+func (s *Scheduler) carryTo(ctx context.Context, from, to check.Lane, going []check.Cargo) (kept []check.Cargo, err error) {
 	if len(going) == 0 {
-		return nil
+		return nil, nil
 	}
 	names, err := s.handlerNames(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	frozen := make([]check.Frozen, len(going))
 	for i, c := range going {
@@ -184,11 +200,11 @@ func (s *Scheduler) carryTo(ctx context.Context, from, to check.Lane, going []ch
 	}
 	cargo, err := s.q.Cargo(ctx, from, frozen, names)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	outcomes, err := s.q.Arrive(ctx, to, cargo)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	taken := 0
 	for i, c := range cargo {
@@ -197,7 +213,11 @@ func (s *Scheduler) carryTo(ctx context.Context, from, to check.Lane, going []ch
 			taken++
 		case check.MoveBehind:
 			if err := s.catchUp(ctx, to, c); err != nil {
-				return err
+				return nil, err
+			}
+		case check.MoveKept:
+			if old(c.Frozen) {
+				kept = append(kept, going[i])
 			}
 		}
 	}
@@ -205,7 +225,7 @@ func (s *Scheduler) carryTo(ctx context.Context, from, to check.Lane, going []ch
 		s.hooks.Moved(from, to, taken)
 		s.log.InfoContext(ctx, "checks moved", "from", from.String(), "to", to.String(), "count", taken)
 	}
-	return nil
+	return kept, nil
 }
 
 // catchUp brings a newer spec to a check that stands already where it comes to.

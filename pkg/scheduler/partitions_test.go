@@ -215,18 +215,24 @@ func TestPartitionsByHand(t *testing.T) {
 func (r *rig) settleKnown() {
 	r.t.Helper()
 	for range 6 {
-		_, err := r.s.findLanes(r.t.Context())
-		r.must(err)
-		for name, z := range r.s.lanes.zones { // everybody knows by now
-			z.since = time.Now().Add(-time.Hour)
-			r.s.lanes.zones[name] = z
-		}
+		r.learned()
 		r.passes()
 		r.age()
 	}
 	_, err := r.s.findLanes(r.t.Context())
 	r.must(err)
 	r.wantSettled()
+}
+
+// learned lets everybody have known the zones for long.
+func (r *rig) learned() {
+	r.t.Helper()
+	_, err := r.s.findLanes(r.t.Context())
+	r.must(err)
+	for name, z := range r.s.lanes.zones {
+		z.since = time.Now().Add(-time.Hour)
+		r.s.lanes.zones[name] = z
+	}
 }
 
 // Nothing moves before everybody has had the time to learn of the new lanes.

@@ -53,7 +53,7 @@ type pass struct {
 	t       *trouble
 	cursor  uint64
 	sweeps  bool // the registry is done
-	first   bool // the first pass since this scheduler has the lock
+	first   bool // the first pass in which checks may move, since this scheduler has the lock
 	sweep   check.SweepCursor
 	count   int
 	pages   int       // of the registry, in this pass
@@ -161,7 +161,7 @@ func (s *Scheduler) repairPage(ctx context.Context, p *pass) error {
 	if next.Done {
 		p.full = time.Now()
 	}
-	p.sweep, p.sweeps, p.first = check.SweepCursor{}, false, false
+	p.sweep, p.sweeps, p.first = check.SweepCursor{}, false, p.first && p.version < 0
 	p.after = p.begun.Add(passEvery)
 	if err := s.passed(ctx, p); err != nil {
 		return err

@@ -29,20 +29,15 @@ func (s *Scheduler) passed(ctx context.Context, p *pass) error {
 	}
 	name := p.lane.Zone
 	z := zones[name]
+	followed := 0
 	if p.moving > 0 || z.Spread > 0 {
-		if _, err := s.q.Follow(ctx, p.lane, z); err != nil {
+		if followed, err = s.q.Follow(ctx, p.lane, z); err != nil {
 			return err
 		}
 	}
 	st := s.repairs.settling[name]
-	if z.Spread == 0 || z.Partitions == 0 || p.version != z.Version {
-		delete(s.repairs.settling, name)
-		return nil
-	}
-	if p.moving > 0 {
-		if st != nil {
-			delete(st.clean, p.lane)
-		}
+	if z.Spread == 0 || z.Partitions == 0 || p.version != z.Version || p.moving > 0 || followed > 0 {
+		delete(s.repairs.settling, name) // what went may have come to a lane that was clean
 		return nil
 	}
 	if p.lane.Part >= z.Partitions {
