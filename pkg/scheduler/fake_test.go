@@ -323,4 +323,6 @@ func (f *fakeQueue) Delivered(context.Context, check.Lane) (bool, error) { retur
 
 func (f *fakeQueue) Empty(context.Context, check.Lane) (bool, error) { return true, nil }
 
+func (f *fakeQueue) Reach(_ context.Context, _ string, n int) (int, error) { return n, nil }
+
 func (f *fakeQueue) DropLane(context.Context, check.Lane) error { return nil }

@@ -249,5 +249,8 @@ func (s *Scheduler) findLanes(ctx context.Context) (laneChanges, error) {
 		}
 		s.lanes.soon()
 	}
+	if err := s.lookBeyond(ctx, list); err != nil {
+		return ch, err
+	}
 	return ch, s.enterNews(ctx)
 }

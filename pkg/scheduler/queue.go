@@ -159,6 +159,9 @@ type Emptier interface {
 	// whether it has neither checks nor incidents.
 	Delivered(ctx context.Context, lane check.Lane) (bool, error)
 	Empty(ctx context.Context, lane check.Lane) (bool, error)
+	// Reach says how many lanes of a zone there are up to the last one that has
+	// keys, at least n.
+	Reach(ctx context.Context, zone string, n int) (int, error)
 	// DropLane deletes the keys of a lane that has no checks.
 	DropLane(ctx context.Context, lane check.Lane) error
 }

@@ -48,8 +48,10 @@ type Scheduler struct {
 	// answered is when Redis answered a dispatch or a look for lanes, unix ns.
 	answered atomic.Int64
 
-	// The lanes loop's own: when heartbeats were read for new zones.
-	heard time.Time
+	// The lanes loop's own: when heartbeats were read for new zones, and the zones
+	// of which it knows that they have no lanes but their own.
+	heard        time.Time
+	lookedBeyond map[string]bool
 	// The intake loop's own:
 	crew  crew
 	tries map[string]int // how often an entry that is left was tried

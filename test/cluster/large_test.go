@@ -40,7 +40,7 @@ func TestLargeZone(t *testing.T) {
 	for _, w := range workers {
 		w.Stop()
 	}
-	f.Judge(proctest.Bounds{Gap: 15 * time.Second}, 0)
+	f.Judge(proctest.Bounds{Gap: 20 * time.Second}, 0)
 	if ids := f.Beside(); len(ids) > 0 {
 		t.Errorf("two runs of these checks went on at once: %s", strings.Join(ids, " "))
 	}

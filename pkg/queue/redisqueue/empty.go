@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/redpoll/redpoll/pkg/check"
 )
 
@@ -69,4 +71,31 @@ func (q *Queue) DropLane(ctx context.Context, lane check.Lane) error {
 		return fmt.Errorf("delete the keys of lane %s: %w", lane, err)
 	}
 	return nil
+}
+
+// Reach tells how many lanes of a zone there are up to the last one that has
+// keys, and at least n. Eight lanes without any end the search.
+func (q *Queue) Reach(ctx context.Context, zone string, n int) (int, error) {
+	const page = 8
+	for from := n; from < MaxPartitions; from += page {
+		pipe := q.client.Pipeline()
+		found := make([]*redis.IntCmd, min(page, MaxPartitions-from))
+		for i := range found {
+			lane := check.Lane{Zone: zone, Part: from + i}
+			found[i] = pipe.Exists(ctx, q.KeySpecs(lane), q.KeyDue(lane), q.KeyReady(lane), q.KeyRuns(lane), q.KeyIncidents(lane), q.KeyResults(lane), q.KeyChanges(lane))
+		}
+		if _, err := pipe.Exec(ctx); err != nil {
+			return n, fmt.Errorf("look for lanes of zone %s: %w", zone, err)
+		}
+		before := n
+		for i, cmd := range found {
+			if cmd.Val() > 0 {
+				n = from + i + 1
+			}
+		}
+		if n == before {
+			break
+		}
+	}
+	return n, nil
 }
