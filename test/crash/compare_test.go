@@ -45,12 +45,12 @@ func (s *scene) eventually(what func() string) {
 	s.t.Helper()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	late := time.After(60 * time.Second)
+	late := time.After(90 * time.Second)
 	for left := what(); left != ""; left = what() {
 		select {
 		case <-tick.C:
 		case <-late:
-			s.t.Fatalf("after 60 s: %s", left)
+			s.t.Fatalf("after 90 s: %s", left)
 		}
 	}
 }
