@@ -66,9 +66,10 @@ test-schemas: ## the manifests by the schemas of Kubernetes, KEDA and the Promet
 test-image: ## what the Dockerfile does, without an engine: build, start, drain, an outage of Redis; as root, takes minutes
 	cd test/deploy && $(GO) test $(TESTFLAGS) -count=1 -tags image -run '^TestImage$$' -v .
 
-lint: ## go mod tidy -diff, golangci-lint; the first call builds it
-	$(GO) mod tidy -diff
-	$(GOLANGCI) run
+lint: ## go mod tidy -diff and golangci-lint, in all three modules; the first call builds it
+	@for dir in . test/bench test/deploy; do \
+		echo "lint $$dir"; (cd "$$dir" && $(GO) mod tidy -diff && $(GOLANGCI) run --build-tags image,schemas) || exit 1; \
+	done
 
 bench: ## what this machine can do, and the Go benchmarks
 	$(GO) run ./cmd/redpoll bench

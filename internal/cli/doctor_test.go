@@ -231,7 +231,12 @@ func TestDoctorCluster(t *testing.T) {
 			t.Fatal(err)
 		}
 		if to == 8000 {
-			eventually(t, func() error { _, err := c.ClusterSlots(t.Context()).Result(); return err })
+			eventually(t, func() error {
+				if text := c.ClusterInfo(t.Context()).Val(); !strings.Contains(text, "cluster_slots_assigned:8001") {
+					return fmt.Errorf("%s", text)
+				}
+				return nil
+			})
 			found, _ := examine(t, "--redis", url)
 			wantFinding(t, found, "cluster", howBad, "8001 of 16384")
 		}

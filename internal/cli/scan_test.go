@@ -35,9 +35,10 @@ func TestScanWhileChecksMove(t *testing.T) {
 					}
 					for _, way := range [][2]int{{0, 3}, {3, 0}} {
 						ids := map[int][]string{0: up, 3: down}[way[0]]
-						if before == "frozen" {
+						switch before {
+						case "frozen":
 							r.cargo(lane("default", way[0]), lane("default", way[1]), ids...)
-						} else if before == "arrived" {
+						case "arrived":
 							r.arrive(lane("default", way[0]), lane("default", way[1]), ids...)
 						}
 					}

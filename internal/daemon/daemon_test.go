@@ -201,7 +201,7 @@ func TestAwait(t *testing.T) {
 		if err != nil || tries != 20 {
 			t.Errorf("Await() = %v after %d tries, want nil after 20", err, tries)
 		}
-		if err := Await(t.Context(), log, h, func(context.Context) (bool, error) { return true, away }); err != away {
+		if err := Await(t.Context(), log, h, func(context.Context) (bool, error) { return true, away }); !errors.Is(err, away) {
 			t.Errorf("Await() of a final error = %v, want it", err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)

@@ -96,6 +96,8 @@ func (p *Proc) Kill() {
 	<-p.Ended
 }
 
+// Signal sends a signal and does not wait for what comes of it. The test fails
+// when the process has ended.
 func (p *Proc) Signal(s syscall.Signal) {
 	p.t.Helper()
 	if err := p.Cmd.Process.Signal(s); err != nil {
@@ -119,6 +121,7 @@ func (p *Proc) Stop() (took time.Duration) {
 	return time.Since(begun)
 }
 
+// Alive tells whether the process has not ended yet; a stopped one is alive.
 func (p *Proc) Alive() bool {
 	select {
 	case <-p.Ended:
@@ -128,7 +131,7 @@ func (p *Proc) Alive() bool {
 	}
 }
 
-// ErrNoPage: the process has not told yet where its pages are.
+// ErrNoPage says that the process has not told yet where its pages are.
 var ErrNoPage = errors.New("no address in the log")
 
 // Get reads a page of the process's own server.

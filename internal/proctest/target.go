@@ -2,6 +2,7 @@ package proctest
 
 import (
 	"bufio"
+	"errors"
 	"net"
 	"slices"
 	"strings"
@@ -85,7 +86,7 @@ func (g *Target) note(id string, nth int, how Arrival) {
 }
 
 func isTimeout(err error) bool {
-	ne, ok := err.(net.Error)
+	ne, ok := errors.AsType[net.Error](err)
 	return ok && ne.Timeout()
 }
 
@@ -102,14 +103,16 @@ func (g *Target) arrived(id string) (nth int, hold time.Duration) {
 	return len(g.seen[id]) - 1, hold
 }
 
-// HoldAll makes every answer take so long from now on; HoldOne that of one
-// check.
+// HoldAll makes the answers to all checks take at least d from now on, but for
+// those that HoldOne has named.
 func (g *Target) HoldAll(d time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.hold = d
 }
 
+// HoldOne makes the answers to one check take at least d from now on, whatever
+// HoldAll says before or after.
 func (g *Target) HoldOne(id string, d time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -61,9 +61,9 @@ type params struct {
 	Raw     json.RawMessage  `json:"raw"`
 	ByName  map[string]Limit `json:"by_name"`
 	Skipped string           `json:"-"`
-	Dash    string           `json:"-,"`
+	Dash    string           `json:"-,"` //nolint:staticcheck // a field that is called -
 	Untold  string
-	hidden  string
+	hidden  string //nolint:unused // what Decode must not find
 }
 
 func ptr[T any](v T) *T { return &v }

@@ -94,8 +94,8 @@ func (s *Scheduler) verify(ctx context.Context, l *look, specs []check.Stored) (
 		case !f.Open:
 			s.found(ctx, lane, f)
 		case f.Kind == check.FindingFrozen:
-			away[f.ID] = away[f.ID]
-			frozen[f.ID] = away[f.ID]
+			inZone := away[f.ID] // false where it is not known: it stands in the list all the same
+			away[f.ID], frozen[f.ID] = inZone, inZone
 		case f.Kind == check.FindingNew || f.Kind == check.FindingHand:
 			hand = append(hand, st)
 		default:

@@ -47,9 +47,9 @@ func (r *request) accept() {
 	r.verdict.Reason = clean(strings.Join(r.warnings, "; "), maxReason)
 }
 
-// conclude makes a verdict of what the queue answered; false when it has to be
-// tried again: in a conflict, or in another lane.
-func (r *request) conclude(out check.AdoptOutcome) bool {
+// conclude makes a verdict of what the queue answered. There is none yet when it
+// has to be tried again: after a conflict, or in another lane.
+func (r *request) conclude(out check.AdoptOutcome) {
 	switch out {
 	case check.AdoptNew, check.AdoptChanged, check.AdoptRepeated:
 		r.accept()
@@ -71,17 +71,14 @@ func (r *request) conclude(out check.AdoptOutcome) bool {
 		r.reject(reason)
 	case check.AdoptPaused:
 		r.reject("the check is paused: resume it first")
-	case check.AdoptConflict:
-		return false
+	case check.AdoptConflict: // stays open
 	case check.AdoptMoved:
 		r.moved = true
-		return false
 	case check.AdoptBad:
 		r.reject("the run record of the check is damaged: send the request again when repair has mended it, in about 10 s")
 	default:
 		r.reject("the queue answered " + strconv.Quote(string(out)))
 	}
-	return true
 }
 
 // clean makes a text fit for the log: valid UTF-8, one line, at most limit bytes.

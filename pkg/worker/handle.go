@@ -42,7 +42,7 @@ func (s *stragglers) add(done <-chan error) {
 	if s.group == nil {
 		s.group = &sync.WaitGroup{}
 	}
-	s.group.Go(func() { <-done })
+	s.group.Go(func() { <-done }) //nolint:errcheck // it was told as late, which is worse than what comes of it
 }
 
 // mutate lets a mutator work on a copy of the event and takes over what it may

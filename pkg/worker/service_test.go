@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -40,7 +41,7 @@ func TestRunOnce(t *testing.T) {
 		if last.State != check.StateOK || ev.Check.ID != "a" || ev.Worker != "w1" || done.Rev != "1" || done.Next <= last.Finished {
 			t.Errorf("completion = %+v", done)
 		}
-		if err := w.Worker.Run(t.Context()); err != ErrRunning {
+		if err := w.Worker.Run(t.Context()); !errors.Is(err, ErrRunning) {
 			t.Errorf("second Run() = %v, want ErrRunning", err)
 		}
 		if took := w.stop(); took > time.Second {

@@ -57,12 +57,15 @@ func (f *fleet) waitForHandlers() {
 			}
 		}
 		letters, err := f.client.XRange(f.Context(), "redpoll:{default:0}:dead", "-", "+").Result()
+		if err != nil {
+			return err
+		}
 		for _, name := range []string{"pager", "tree", "tree-hook"} {
 			if !strings.Contains(fmt.Sprint(letters), "handler:"+name+" ") {
-				return fmt.Errorf("no dead letter of the handler %s, %v", name, err)
+				return fmt.Errorf("no dead letter of the handler %s", name)
 			}
 		}
-		return err
+		return nil
 	})
 }
 

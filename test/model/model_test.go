@@ -106,7 +106,6 @@ type held struct {
 	check.Lease
 	removed bool // the check was removed during the run
 	ended   bool // its completion was accepted
-	expired bool // its time was over, by hand
 }
 
 type cachedSpec struct{ rev, text string }

@@ -43,8 +43,11 @@ func TestSentinelFailover(t *testing.T) {
 
 	f.Eventually(40*time.Second, func() error {
 		zones, err := f.Queue.Zones(t.Context())
-		if z := zones["default"]; err != nil || z.Spread != 0 || z.Partitions != 3 {
-			return fmt.Errorf("zone default is %+v, %v", z, err)
+		if err != nil {
+			return err
+		}
+		if z := zones["default"]; z.Spread != 0 || z.Partitions != 3 {
+			return fmt.Errorf("zone default is %+v", z)
 		}
 		return nil
 	})

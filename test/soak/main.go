@@ -25,7 +25,7 @@ import (
 type options struct {
 	length, every, chaos time.Duration
 	checks               int
-	out, judge, keep     string
+	out, judge           string
 }
 
 func main() {

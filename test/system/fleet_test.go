@@ -269,8 +269,12 @@ func (f *fleet) behind(since time.Time, n int) error {
 	if len(waiting) == 0 {
 		return nil
 	}
+	late := fmt.Sprintf("%d checks have not run %d times: %.100s", len(waiting), n, strings.Join(waiting, " "))
 	record, err := f.client.HGet(f.Context(), key("runs"), waiting[0]).Result()
-	return fmt.Errorf("%d checks have not run %d times: %.100s; the first one's record: %q %v", len(waiting), n, strings.Join(waiting, " "), record, err)
+	if err != nil {
+		return fmt.Errorf("%s; the first one's record: %w", late, err)
+	}
+	return fmt.Errorf("%s; the first one's record: %q", late, record)
 }
 
 // readResults reads what has come into the stream of results.

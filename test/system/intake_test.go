@@ -63,7 +63,7 @@ func TestIntakeWhileSchedulersDie(t *testing.T) {
 		for range 20 {
 			id, every := fmt.Sprintf("x%02d", rand.N(40)), fmt.Sprintf("%ds", 1+rand.N(3))
 			if last[id] = every; rand.N(3) == 0 {
-				last[id], every = "", ""
+				last[id] = ""
 				page = append(page, "XADD redpoll:intake * op delete id "+id)
 				continue
 			}

@@ -166,8 +166,11 @@ func TestBacklogIsNoBurst(t *testing.T) {
 	left := time.Now()
 	f.eventually(30*time.Second, func() error {
 		entries, err := f.client.XRange(t.Context(), key("ready"), "-", "+").Result()
-		if err != nil || len(entries) < checks {
-			return fmt.Errorf("%d checks are queued, %v", len(entries), err)
+		if err != nil {
+			return err
+		}
+		if len(entries) < checks {
+			return fmt.Errorf("%d checks are queued", len(entries))
 		}
 		for _, e := range entries {
 			due, err := strconv.ParseInt(fmt.Sprint(e.Values["due"]), 10, 64)

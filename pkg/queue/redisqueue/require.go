@@ -95,7 +95,7 @@ func (q *Queue) Usable(ctx context.Context, allowEviction bool) (final bool, err
 func (q *Queue) Joinable(ctx context.Context, allowEviction bool) (final bool, err error) {
 	err = q.suits(ctx, allowEviction)
 	if err == nil {
-		if _, err = q.schema(ctx); errors.Is(err, redis.Nil) {
+		if err = q.schema(ctx); errors.Is(err, redis.Nil) {
 			err = nil
 		}
 	}
@@ -123,7 +123,7 @@ func passes(reply error) bool {
 }
 
 func (q *Queue) enterSchema(ctx context.Context) error {
-	_, err := q.schema(ctx)
+	err := q.schema(ctx)
 	if !errors.Is(err, redis.Nil) {
 		return err
 	}
@@ -131,22 +131,21 @@ func (q *Queue) enterSchema(ctx context.Context) error {
 	if err := q.client.HSetNX(ctx, q.KeyMeta(), "schema", firstSchema).Err(); err != nil {
 		return fmt.Errorf("write %s: %w", q.KeyMeta(), err)
 	}
-	_, err = q.schema(ctx)
-	return err
+	return q.schema(ctx)
 }
 
 // schema reads the schema and refuses a newer one; redis.Nil where there is none.
-func (q *Queue) schema(ctx context.Context) (int, error) {
+func (q *Queue) schema(ctx context.Context) error {
 	have, err := q.client.HGet(ctx, q.KeyMeta(), "schema").Int()
 	switch {
 	case errors.Is(err, redis.Nil):
-		return 0, err
+		return err
 	case err != nil:
-		return 0, fmt.Errorf("read schema of %s: %w", q.KeyMeta(), err)
+		return fmt.Errorf("read schema of %s: %w", q.KeyMeta(), err)
 	case have > Schema:
-		return have, fmt.Errorf("%s says schema %d, this binary knows %d: a newer redpoll runs here, upgrade this one", q.KeyMeta(), have, Schema)
+		return fmt.Errorf("%s says schema %d, this binary knows %d: a newer redpoll runs here, upgrade this one", q.KeyMeta(), have, Schema)
 	}
-	return have, nil
+	return nil
 }
 
 // AllowMoves writes down that checks may move between lanes from now on: older

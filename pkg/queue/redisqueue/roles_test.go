@@ -1,6 +1,7 @@
 package redisqueue
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -131,7 +132,7 @@ func TestRolesHoldInScripts(t *testing.T) {
 		if err := c.Eval(t.Context(), text, words[:1]).Err(); err == nil {
 			t.Errorf("%s wrote %s by a script", role, words[0])
 		}
-		if err := c.Eval(t.Context(), "return redis.call('HGET', KEYS[1], 'a')", words[:1]).Err(); err != nil && err != redis.Nil {
+		if err := c.Eval(t.Context(), "return redis.call('HGET', KEYS[1], 'a')", words[:1]).Err(); err != nil && !errors.Is(err, redis.Nil) {
 			t.Errorf("%s may not read %s in a script: %v", role, words[0], err)
 		}
 	}

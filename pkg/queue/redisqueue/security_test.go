@@ -188,7 +188,7 @@ func TestOldTLSIsRefused(t *testing.T) {
 			t.Errorf("a handshake of version %#x = %v, want it to work: %v", version, err, ok)
 		}
 		if err == nil {
-			_ = conn.(net.Conn).Close()
+			_ = conn.Close()
 		}
 	}
 }

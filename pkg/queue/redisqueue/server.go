@@ -38,7 +38,7 @@ func (q *Queue) Primaries(ctx context.Context) (int, error) {
 	if !ok {
 		return 1, nil
 	}
-	slots, err := c.ClusterSlots(ctx).Result()
+	slots, err := c.ClusterSlots(ctx).Result() //nolint:staticcheck // CLUSTER SHARDS came with Redis 7.0, and 6.2 is supported
 	if err != nil {
 		return 0, fmt.Errorf("read the slots of the cluster: %w", err)
 	}

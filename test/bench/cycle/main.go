@@ -164,7 +164,7 @@ func redpoll(ctx context.Context, q *redisqueue.Queue, n int) error {
 func plain(ctx context.Context, c *redis.Client, n int) error {
 	for done := 0; done < n; {
 		now := time.Now().UnixMilli()
-		ids, err := c.ZRangeByScore(ctx, "plain:due", &redis.ZRangeBy{Min: "-inf", Max: fmt.Sprint(now), Count: 200}).Result()
+		ids, err := c.ZRangeArgs(ctx, redis.ZRangeArgs{Key: "plain:due", ByScore: true, Start: "-inf", Stop: now, Count: 200}).Result()
 		if err != nil {
 			return err
 		}

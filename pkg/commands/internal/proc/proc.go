@@ -91,12 +91,12 @@ func (r *Runner) Run(ctx context.Context, p Program) (Output, error) {
 	if r.stuck.Load() >= maxStuck {
 		return Output{}, ErrStuck
 	}
-	c := &child{program: p, out: newCapture(p.Limits.Output), done: make(chan error, 1)}
+	c := &child{program: p, out: newCapture(p.Limits.Output), done: make(chan struct{}, 1)}
 	start := time.Now()
 	go c.live()
 	select {
-	case err := <-c.done:
-		return c.output(time.Since(start)), err
+	case <-c.done:
+		return c.output(time.Since(start)), c.err
 	case <-ctx.Done():
 	}
 	c.kill()
@@ -127,12 +127,14 @@ func (r *Runner) watch(c *child) {
 type child struct {
 	program Program
 	out     *capture
-	done    chan error // gets one value when all is over
+	done    chan struct{} // gets one value when all is over
 
 	mu     sync.Mutex // guards pid and killed
 	pid    int        // 0 while it may not be killed: not started yet or reaped
 	killed bool
 
+	// What became of it, to be read after done.
+	err   error
 	state *os.ProcessState
 }
 
@@ -149,7 +151,8 @@ func (c *child) live() {
 			err = fmt.Errorf("%w (a worker that is root runs programs as user and group 65534)", err)
 		}
 	}
-	c.done <- err
+	c.err = err
+	c.done <- struct{}{}
 }
 
 // command prepares the program; nothing of the worker's reaches it.

@@ -163,7 +163,7 @@ func TestRunKillsOnCancel(t *testing.T) {
 			if name == "fork bomb" {
 				p.Limits.Processes = uint64(peertest.Tasks(t) + 400)
 			}
-			c := &child{program: p, out: newCapture(0), done: make(chan error, 1)}
+			c := &child{program: p, out: newCapture(0), done: make(chan struct{}, 1)}
 			go c.live()
 			group := 0
 			eventually(t, "the program is started", func() bool {
@@ -173,14 +173,14 @@ func TestRunKillsOnCancel(t *testing.T) {
 				return group != 0
 			})
 			select {
-			case err := <-c.done:
-				t.Fatalf("%q ended by itself: %v %s", script, err, c.out.stderr)
+			case <-c.done:
+				t.Fatalf("%q ended by itself: %v %s", script, c.err, c.out.stderr)
 			case <-time.After(300 * time.Millisecond): // for the worst that it can do
 			}
 			killed := time.Now()
 			c.kill()
-			if err := <-c.done; err != nil || time.Since(killed) > 5*time.Second {
-				t.Errorf("ended %v after the kill with %v", time.Since(killed), err)
+			if <-c.done; c.err != nil || time.Since(killed) > 5*time.Second {
+				t.Errorf("ended %v after the kill with %v", time.Since(killed), c.err)
 			}
 			eventually(t, "nobody is left in the group", func() bool { return len(members(t, group)) == 0 })
 		})

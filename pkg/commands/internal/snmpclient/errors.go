@@ -20,9 +20,9 @@ import (
 const ReasonConnection = "CONNECTION_ERROR"
 
 var (
-	// ErrNoAnswer: the device was not reached or did not answer in time.
+	// ErrNoAnswer says that the device was not reached or did not answer in time.
 	ErrNoAnswer = errors.New("no answer")
-	// ErrDevice: the device answered, and not with what was asked for.
+	// ErrDevice says that the device answered, and not with what was asked for.
 	ErrDevice = errors.New("device")
 )
 

@@ -161,7 +161,7 @@ func TestWalkStops(t *testing.T) {
 	defer c.Close()
 	enough := errors.New("enough")
 	n := 0
-	if err := c.Walk(t.Context(), "1.3.6.5", func(Value) error { n++; return enough }); err != enough || n != 1 {
+	if err := c.Walk(t.Context(), "1.3.6.5", func(Value) error { n++; return enough }); !errors.Is(err, enough) || n != 1 {
 		t.Errorf("Walk = %v after %d rows", err, n)
 	}
 	ctx, cancel := context.WithCancel(t.Context())

@@ -75,7 +75,7 @@ func unsigned(tag byte, n uint64) Value {
 	return TLV(tag, b)
 }
 
-// Counter32, Counter64, Gauge and Ticks are the unsigned types.
+// Counter32 is a counter of 32 bits.
 func Counter32(n uint32) Value { return unsigned(tagCounter32, uint64(n)) }
 
 // Counter64 is a counter of 64 bits.
