@@ -10,43 +10,62 @@ import (
 	"github.com/redpoll/redpoll/pkg/queue/redisqueue"
 )
 
-// interrupted is a queue beside which others get to work, once, when a carrier
-// has found checks frozen.
+// interrupted is a queue beside which others get to work, once: when a carrier
+// has found checks frozen, or when it is about to read what goes with them.
 type interrupted struct {
 	*redisqueue.Queue
 	others func()
+	late   bool
+}
+
+func (q *interrupted) interrupt() {
+	others := q.others
+	q.others = nil
+	others()
 }
 
 func (q *interrupted) Freeze(ctx context.Context, lane check.Lane, items []check.Freezing) ([]check.Frozen, error) {
 	found, err := q.Queue.Freeze(ctx, lane, items)
-	if q.others != nil {
-		others := q.others
-		q.others = nil
-		others()
+	if q.others != nil && !q.late {
+		q.interrupt()
 	}
 	return found, err
 }
 
+func (q *interrupted) Cargo(ctx context.Context, lane check.Lane, frozen []check.Frozen, handlers []string) ([]check.Cargo, error) {
+	if q.others != nil && q.late {
+		q.interrupt()
+	}
+	return q.Queue.Cargo(ctx, lane, frozen, handlers)
+}
+
 // Two carry the same checks: what one of them has let go the other one does not
-// take for removed by hand.
+// take for removed by hand, whether it had arrived before or not.
 func TestTwoCarriers(t *testing.T) {
-	eachRig(t, func(t *testing.T, r *rig) {
-		r.want(accepted, set("a", "1h")...)
-		r.want(accepted, "op move id a to fra")
-		r.age()
-		q := &interrupted{Queue: r.Queue, others: func() { r.pass(lane0) }}
-		r.must(r.scheduler(q).RepairOnce(t.Context(), lane0))
-		if q.others != nil {
-			t.Error("nobody else got to work")
+	cases := map[string]func(t *testing.T, r *rig){}
+	for name, late := range map[string]bool{"arrived": false, "frozen": true} {
+		cases[name] = func(t *testing.T, r *rig) {
+			u := unsure{r.Queue, map[check.Lane]bool{lane0: late}}
+			r.s = r.scheduler(u)
+			r.want(accepted, set("a", "1h")...)
+			r.want(accepted, "op move id a to fra")
+			r.age()
+			u.behind[lane0] = false
+			q := &interrupted{Queue: r.Queue, late: late, others: func() { r.pass(lane0); r.pass(lane0) }}
+			r.must(r.scheduler(q).RepairOnce(t.Context(), lane0))
+			if q.others != nil {
+				t.Error("nobody else got to work")
+			}
+			if left := r.place("a"); left.Record.State != "moved" {
+				t.Errorf("left behind: %+v", left)
+			}
+			if is := r.in(fra0, "a"); is.Spec == "" || is.Record.State != "waiting" {
+				t.Errorf("in fra it is %+v", is)
+			}
+			r.settle()
 		}
-		if left := r.place("a"); left.Record.State != "moved" {
-			t.Errorf("left behind: %+v", left)
-		}
-		if is := r.in(fra0, "a"); is.Spec == "" || is.Record.State != "waiting" {
-			t.Errorf("in fra it is %+v", is)
-		}
-		r.settle()
-	})
+	}
+	eachCase(t, cases)
 }
 
 // A record that a binary left which did not raise the revision says nothing of
@@ -69,6 +88,37 @@ func TestEqualRevisions(t *testing.T) {
 		if is := r.in(fra0, "a"); !strings.Contains(is.Spec, `"1h"`) || is.Record.State != "waiting" {
 			t.Errorf("in fra it is %+v", is)
 		}
+	})
+}
+
+// A move that is applied twice is one move also when the first lane of the check
+// has yet to let it go: there it stands with the text that it had before.
+func TestMoveIsRepeatedBetweenLanes(t *testing.T) {
+	eachRig(t, func(t *testing.T, r *rig) {
+		r.want(accepted, set("b", "1h")...)
+		r.partitions(8)
+		r.learned()
+		r.passes()
+		home := check.Lane{Zone: "default", Part: check.Partition("b", 8)}
+		if was, is := r.place("b").Record.State, r.in(home, "b").Record.State; was != "frozen" || is != "waiting" {
+			t.Fatalf("it is %s in the lane that it was in, %s in its own", was, is)
+		}
+		entry := r.request("op move id b to fra")
+		found, err := r.IntakeNew(t.Context(), 9, 0)
+		r.must(err)
+		for range 2 {
+			_, err := r.s.apply(t.Context(), found, true)
+			r.must(err)
+			if r.place("b").Record.State != "frozen" || r.in(fra0, "b").Record.State != "waiting" {
+				t.Errorf("it is %+v in its first lane, %+v in fra", r.place("b"), r.in(fra0, "b"))
+			}
+		}
+		for _, v := range r.verdicts() {
+			if v.Entry == entry && v.Verdict != accepted {
+				t.Errorf("verdict = %+v", v)
+			}
+		}
+		r.settle()
 	})
 }
 

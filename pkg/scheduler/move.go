@@ -48,12 +48,22 @@ func (b *batch) expect(ctx context.Context, lane check.Lane, r *request) (bool, 
 		return false, err
 	}
 	if found[0].Kind == check.StandsHere || found[0].Kind == check.StandsFrozen && found[0].Lane.Zone == r.req.To {
+		if r.made(found[0].Rev) { // it came from another lane of this zone, which it has yet to leave
+			r.conclude(check.AdoptRepeated)
+			return false, nil
+		}
 		r.reject("zone " + r.req.To + " has a check " + r.req.ID + " already: delete one of them")
 		return false, nil
 	}
 	stone := check.Stone{ID: r.req.ID, Rev: r.entry, From: lane, Until: b.now.Add(expectTime).UnixMilli()}
 	_, err = b.s.q.Plant(ctx, b.laneOf(r.req.To, r.req.ID), []check.Stone{stone})
 	return err == nil, err
+}
+
+// made tells whether a check of that revision is what this very request made of
+// it; it may have arrived in other lanes since.
+func (r *request) made(rev string) bool {
+	return rev == r.entry || strings.HasPrefix(rev, r.entry+".")
 }
 
 // movable gives the check that a request moves, with its new zone. Nil: there
@@ -71,8 +81,8 @@ func (b *batch) movable(ctx context.Context, lane check.Lane, r *request, st che
 	if c.ZoneName() == r.req.To {
 		out := check.AdoptUnchanged
 		found, err := b.s.q.Standings(ctx, lane, []string{r.req.ID})
-		if err == nil && (found[0].Rev == r.entry || strings.HasPrefix(found[0].Rev, r.entry+".")) { // it may have arrived
-			out = check.AdoptRepeated // it was this very request
+		if err == nil && r.made(found[0].Rev) {
+			out = check.AdoptRepeated
 		}
 		r.conclude(out)
 		return nil, err
