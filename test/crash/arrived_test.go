@@ -36,31 +36,7 @@ func (s *travel) compare() {
 
 // compareRuns: each run has one result, and no planned time has two runs.
 func (s *travel) compareRuns() {
-	runs, err := s.q.Client().LRange(s.t.Context(), journal, 0, -1).Result()
-	s.must(err)
-	s.compareJournal(s.watch.results)
-	ran := map[string]bool{}
-	for _, run := range runs {
-		ran[run] = true
-	}
-	for id, planned := range s.watch.results {
-		for at, n := range planned {
-			run := fmt.Sprintf("%s/%d", id, at)
-			if n != 1 || !ran[run] {
-				s.t.Errorf("%s has %d results, want one of one run", run, n)
-			}
-			delete(ran, run)
-		}
-		if strings.HasPrefix(id, "once") && len(planned) != 1 {
-			s.t.Errorf("%s ran for %d planned times, want one", id, len(planned))
-		}
-	}
-	delete(ran, crashMark)
-	for run := range ran {
-		if id, _, _ := strings.Cut(run, "/"); !slices.Contains(doomed, id) { // it was removed while it ran
-			s.t.Errorf("%s has no result", run)
-		}
-	}
+	s.compareResults(s.watch.results, s.compareJournal())
 	for id := range s.asked {
 		if len(s.watch.results[id]) == 0 {
 			s.t.Errorf("%s never ran", id)

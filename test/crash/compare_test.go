@@ -3,6 +3,8 @@ package crash_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -116,17 +118,6 @@ func (s *scene) results() map[string]map[int64]int {
 // compare holds everything that happened against what may have.
 func (s *scene) compare() {
 	ctx := s.t.Context()
-	results := s.results()
-	for id, planned := range results {
-		for at, n := range planned {
-			if n != 1 {
-				s.t.Errorf("%s, planned at %d, has %d results", id, at, n)
-			}
-		}
-		if strings.HasPrefix(id, "once") && len(planned) != 1 {
-			s.t.Errorf("%s ran for %d planned times, want one", id, len(planned))
-		}
-	}
 	verdicts := map[string]bool{}
 	log, err := s.q.Client().XRange(ctx, s.q.KeyIntakeLog(), "-", "+").Result()
 	s.must(err)
@@ -140,17 +131,40 @@ func (s *scene) compare() {
 			s.t.Errorf("the request for %s has no verdict", id)
 		}
 	}
-	s.compareJournal(results)
+	s.compareResults(s.results(), s.compareJournal())
 	s.comparePlaces()
 }
 
-// compareJournal: every run has its result in the end, and one that was
-// repeated had a crash before.
-func (s *scene) compareJournal(results map[string]map[int64]int) {
+// compareResults: each planned time that ran has one result in the end, and each
+// result is of a run; one-shots run for one planned time.
+func (s *scene) compareResults(results map[string]map[int64]int, ran map[string]bool) {
+	for id, planned := range results {
+		for at, n := range planned {
+			run := fmt.Sprintf("%s/%d", id, at)
+			if n != 1 || !ran[run] {
+				s.t.Errorf("%s has %d results, want one of a run", run, n)
+			}
+			delete(ran, run)
+		}
+		if strings.HasPrefix(id, "once") && len(planned) != 1 {
+			s.t.Errorf("%s ran for %d planned times, want one", id, len(planned))
+		}
+	}
+	for run := range ran {
+		if id, _, _ := strings.Cut(run, "/"); !slices.Contains(doomed, id) { // it was removed while it ran
+			s.t.Errorf("%s has no result", run)
+		}
+	}
+}
+
+// compareJournal: a run that was repeated had a crash before, if it may be
+// repeated at all. It gives what ran.
+func (s *scene) compareJournal() (ran map[string]bool) {
 	runs, err := s.q.Client().LRange(s.t.Context(), journal, 0, -1).Result()
 	s.must(err)
 	crashes, repeated := 0, 0
-	before := map[string]int{} // run -> crashes before it, plus one
+	ran = map[string]bool{}
+	before := map[string]int{} // run -> crashes before it
 	for _, run := range runs {
 		if run == crashMark {
 			crashes++
@@ -162,12 +176,13 @@ func (s *scene) compareJournal(results map[string]map[int64]int) {
 				s.t.Errorf("%s ran again, %d crashes before the first time, %d now", run, n, crashes)
 			}
 		}
-		before[run] = crashes
+		before[run], ran[run] = crashes, true
 	}
 	if crashes != s.crashes {
 		s.t.Errorf("the journal has %d crashes, want %d", crashes, s.crashes)
 	}
 	s.t.Logf("%d crashes, %d runs, %d of them again", crashes, len(runs)-crashes, repeated)
+	return ran
 }
 
 // comparePlaces: each check that goes on is in one place, and nothing else is.

@@ -55,8 +55,9 @@ var roads = []check.Lane{{Zone: "default"}, {Zone: "default", Part: 1}, {Zone: "
 
 // TestCrashWhileChecksMove ends schedulers at each step of the moves of checks
 // that run every second, on two workers. At any time each check can run in one
-// lane or is on its way; no planned time has two runs; in the end each check is
-// where it belongs, with all that it has.
+// lane or is on its way, and its incident is with it; it comes to a lane as newer
+// than it was before; no planned time has two runs; in the end each check is where
+// it belongs, with all that it has.
 func TestCrashWhileChecksMove(t *testing.T) {
 	t.Parallel()
 	for _, j := range journeys {
@@ -116,6 +117,9 @@ func (s *travel) end(p movePoint) {
 	wait := s.start(p.name, p.n)
 	if !s.j.second {
 		wait()
+		if p.name == "arrive after" {
+			s.late()
+		}
 		return
 	}
 	s.eventually(func() string { // the other one is not to be the one that moves checks
@@ -195,6 +199,7 @@ func (s *travel) fill() {
 			}
 			return ""
 		})
+		s.watch.keepBeside(id, s.open[id], s.open[id]+"/h", s.open[id]+"/ack")
 	}
 }
 

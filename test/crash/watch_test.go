@@ -26,6 +26,12 @@ type watch struct {
 	last    map[check.Lane]string    // the newest result that was read
 	faults  map[string]bool          // what was told already
 	looks   int
+	// stood is where each check could run when it was seen last, and as what.
+	stood map[string]stand
+	// beside are the fields of open incidents that have to be where their checks are,
+	// and lacking those that the latest look missed.
+	beside  map[string][]string
+	lacking map[string]bool
 	// ways are the records of each check as they were seen, one line for each change.
 	ways map[string][]string
 }
@@ -37,10 +43,22 @@ type glance struct {
 	ready                        []redis.XMessage
 }
 
+// frozen gives the records of checks that are on their way from a lane.
+func (l *glance) frozen() map[string]redisqueue.Record {
+	out := map[string]redisqueue.Record{}
+	for id, text := range l.runs {
+		if rec, err := redisqueue.ParseRecord(text); err == nil && rec.State == "frozen" {
+			out[id] = rec
+		}
+	}
+	return out
+}
+
 func newWatch(s *scene) watch {
 	return watch{
 		s: s, mu: &sync.Mutex{}, zones: map[string]string{}, there: map[string]bool{},
 		results: map[string]map[int64]int{}, last: map[check.Lane]string{}, faults: map[string]bool{},
+		stood: map[string]stand{}, beside: map[string][]string{}, lacking: map[string]bool{},
 		ways: map[string][]string{},
 	}
 }
@@ -58,6 +76,7 @@ func (w *watch) forget(id string) {
 	defer w.mu.Unlock()
 	delete(w.zones, id)
 	delete(w.there, id)
+	delete(w.beside, id)
 }
 
 func (w *watch) zone(id string) string {
@@ -206,6 +225,8 @@ func (w *watch) judge(all map[check.Lane]*glance) {
 			w.there[id] = true
 		}
 	}
+	w.judgeWay(all, here)
+	w.judgeIncidents(all, here, away)
 	for id := range w.there {
 		if len(here[id])+len(away[id]) == 0 {
 			w.fault(id, "is gone", "it was in some lane before")
