@@ -32,8 +32,9 @@ const (
 	// be killed.
 	settle = 50 * time.Millisecond
 	// pipeWait is how long Run waits for the end of the output once the
-	// program has exited: somebody who left the group may hold the pipe open.
-	pipeWait = 250 * time.Millisecond
+	// program has exited: somebody who left the group may hold the pipe open. A
+	// busy machine may need a while to read what is there.
+	pipeWait = 2 * time.Second
 	// patience is how long a killed program may take before it counts as stuck;
 	// a busy machine may need a while. maxStuck is how many of those a Runner
 	// tolerates before it starts no more.
