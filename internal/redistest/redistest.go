@@ -27,7 +27,10 @@ func Each(t *testing.T, f func(t *testing.T, client *redis.Client)) {
 	})
 	t.Run("redis", func(t *testing.T) {
 		t.Parallel()
-		f(t, Start(t).Client(t))
+		s := Start(t)
+		opt := s.options()
+		opt.ReadTimeout = 30 * time.Second // a busy machine may stand still for a while
+		f(t, connect(t, opt))
 	})
 }
 
@@ -163,7 +166,16 @@ func (s *Server) URL() string {
 // Client connects to the server; it is closed with the test.
 func (s *Server) Client(t testing.TB) *redis.Client {
 	t.Helper()
-	c := redis.NewClient(&redis.Options{Addr: s.Addr(), DisableIdentity: true, TLSConfig: s.TLS, Username: s.user, Password: s.user})
+	return connect(t, s.options())
+}
+
+func (s *Server) options() *redis.Options {
+	return &redis.Options{Addr: s.Addr(), DisableIdentity: true, TLSConfig: s.TLS, Username: s.user, Password: s.user}
+}
+
+func connect(t testing.TB, opt *redis.Options) *redis.Client {
+	t.Helper()
+	c := redis.NewClient(opt)
 	t.Cleanup(func() { _ = c.Close() })
 	return c
 }

@@ -93,7 +93,11 @@ func TestMoveWaitsForTheRun(t *testing.T) {
 				if tt.when == "queued" {
 					mark()
 				}
-				l := r.lease("w/nonce", r.read("w")...)[0]
+				leases := r.lease("w/nonce", r.read("w")...)
+				if len(leases) != 1 {
+					t.Fatalf("Lease = %+v, the check is %+v", leases, r.placeIn(lane, "a"))
+				}
+				l := leases[0]
 				if tt.edit {
 					r.set("a", 2, r.now()+100)
 				}
