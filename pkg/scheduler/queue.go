@@ -133,8 +133,8 @@ type Mover interface {
 
 // Carrier brings frozen checks to their new lanes.
 type Carrier interface {
-	// Replicated waits a moment for a replica to have what was written to a lane,
-	// and says whether one has, or none is needed.
+	// Replicated waits a moment for all online replicas to have what was written
+	// to a lane, and says whether they have, or none is needed.
 	Replicated(ctx context.Context, lane check.Lane) (bool, error)
 	// Arrive takes checks into a lane, Depart lets them go from their old one.
 	Arrive(ctx context.Context, lane check.Lane, cargo []check.Cargo) ([]check.MoveOutcome, error)

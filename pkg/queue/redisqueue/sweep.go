@@ -22,11 +22,10 @@ const (
 )
 
 // Sweep looks at one page of records, due times or last records for what has
-// no spec any more. FindingVanished and FindingDone are the caller's to remove,
-// FindingFrozen and FindingTombstone its to carry to another lane.
 // no spec any more, or of incidents for open ones that their checks do not know.
-// FindingVanished and FindingDone are the caller's to remove, FindingIncident
-// and FindingAckOver its to end.
+// FindingVanished and FindingDone are the caller's to remove, FindingFrozen and
+// FindingTombstone its to carry to another lane, FindingIncident and
+// FindingAckOver its to end.
 func (q *Queue) Sweep(ctx context.Context, lane check.Lane, c check.SweepCursor, count int, mend bool) ([]check.Finding, check.SweepCursor, error) {
 	if c.Part == sweepIncidents {
 		found, cursor, err := q.sweepIncidents(ctx, lane, c.Cursor)
