@@ -16,6 +16,7 @@ import (
 	"github.com/redis/go-redis/v9/logging"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/redpoll/redpoll/internal/porttest"
 	"github.com/redpoll/redpoll/internal/redistest"
 	"github.com/redpoll/redpoll/internal/scripttest"
 	"github.com/redpoll/redpoll/pkg/check"
@@ -53,7 +54,7 @@ func TestScripts(t *testing.T) {
 				Setup: func(env *testscript.Env) error {
 					env.Setenv("REDPOLL_REDIS", server.URL())
 					env.Setenv("PORT", strconv.Itoa(server.Port))
-					env.Setenv("FREEPORT", strconv.Itoa(redistest.FreePort(t)))
+					env.Setenv("FREEPORT", strconv.Itoa(porttest.Free(t)))
 					env.Setenv("USER", "tester")
 					return nil
 				},

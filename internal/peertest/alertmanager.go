@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/redpoll/redpoll/internal/porttest"
 )
 
 // Alertmanager is a Prometheus Alertmanager of its own, in no cluster.
@@ -54,7 +56,7 @@ func StartAlertmanager(t testing.TB) *Alertmanager {
 	t.Helper()
 	program := Program(t, "prometheus-alertmanager", "prometheus-alertmanager")
 	dir := Dir(t)
-	addr := "127.0.0.1:" + strconv.Itoa(FreePort(t))
+	addr := "127.0.0.1:" + strconv.Itoa(porttest.Free(t))
 	a := &Alertmanager{URL: "http://" + addr}
 	hook := httptest.NewServer(http.HandlerFunc(a.hook))
 	t.Cleanup(hook.Close)

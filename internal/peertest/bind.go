@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/redpoll/redpoll/internal/porttest"
 )
 
 // Bind is a name server that answers for a few zones.
@@ -19,7 +21,7 @@ func StartBind(t testing.TB, zones map[string]string) Bind {
 	t.Helper()
 	path := Program(t, "bind9", "named", "/usr/sbin/named")
 	dir := Dir(t)
-	b := Bind{Port: FreePort(t), TLSPort: FreePort(t), Cert: NewCert(t, dir)}
+	b := Bind{Port: porttest.Free(t), TLSPort: porttest.Free(t), Cert: NewCert(t, dir)}
 	var conf strings.Builder
 	fmt.Fprintf(&conf, `options {
 	directory %q;

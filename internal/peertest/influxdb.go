@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/redpoll/redpoll/internal/porttest"
 )
 
 // InfluxDB is an InfluxDB 1 with the user monitor, who may do everything and
@@ -25,7 +27,7 @@ type InfluxDB struct {
 func StartInfluxDB(t testing.TB) *InfluxDB {
 	t.Helper()
 	dir := Dir(t)
-	addr := "127.0.0.1:" + strconv.Itoa(FreePort(t))
+	addr := "127.0.0.1:" + strconv.Itoa(porttest.Free(t))
 	i := &InfluxDB{URL: "http://" + addr, Password: sqlPassword, dir: dir}
 	Write(t, dir, "influxdb.conf", fmt.Sprintf(`
 reporting-disabled = true
@@ -41,7 +43,7 @@ bind-address = "127.0.0.1:%d"
   bind-address = %q
   auth-enabled = true
   log-enabled = false
-`, FreePort(t), filepath.Join(dir, "meta"), filepath.Join(dir, "data"), filepath.Join(dir, "wal"), addr))
+`, porttest.Free(t), filepath.Join(dir, "meta"), filepath.Join(dir, "data"), filepath.Join(dir, "wal"), addr))
 	i.Run(t)
 	i.Query(t, "", "CREATE USER monitor WITH PASSWORD '"+i.Password+"' WITH ALL PRIVILEGES")
 	return i

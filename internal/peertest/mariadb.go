@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/redpoll/redpoll/internal/porttest"
 )
 
 // SQL is a data base server with the user monitor, whose password is Password.
@@ -26,7 +28,7 @@ func StartMariaDB(t testing.TB, init string) SQL {
 	path := Program(t, "mariadb-server", "mariadbd", "/usr/sbin/mariadbd")
 	install := Program(t, "mariadb-server", "mariadb-install-db")
 	dir := Dir(t)
-	s := SQL{Port: FreePort(t), Password: sqlPassword, Cert: NewCert(t, dir)}
+	s := SQL{Port: porttest.Free(t), Password: sqlPassword, Cert: NewCert(t, dir)}
 	Run(t, dir, install, "--no-defaults", "--datadir="+dir+"/data", "--skip-test-db", "--auth-root-authentication-method=normal")
 	users := fmt.Sprintf("CREATE USER monitor@'127.0.0.1' IDENTIFIED BY '%s';\nGRANT ALL ON *.* TO monitor@'127.0.0.1';\n", sqlPassword)
 	Serve(t, greets("127.0.0.1:"+strconv.Itoa(s.Port)), dir, path, "--no-defaults",

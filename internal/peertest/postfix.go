@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/redpoll/redpoll/internal/porttest"
 )
 
 // Postfix is a mail server that takes no mail.
@@ -64,7 +66,7 @@ func StartPostfix(t testing.TB) Postfix {
 		missing(t, "postfix: it starts as root only")
 	}
 	dir := Dir(t)
-	p := Postfix{Port: FreePort(t), TLSPort: FreePort(t), Cert: NewCert(t, dir)}
+	p := Postfix{Port: porttest.Free(t), TLSPort: porttest.Free(t), Cert: NewCert(t, dir)}
 	// Postfix checks that nobody but root could have changed its settings, and
 	// its own user must reach them.
 	for _, sub := range []string{"", "queue", "data"} {

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+
+	"github.com/redpoll/redpoll/internal/porttest"
 )
 
 // StartPostgres starts Debian's postgresql. The user monitor is an ordinary
@@ -16,7 +18,7 @@ func StartPostgres(t testing.TB) SQL {
 	t.Helper()
 	bin := filepath.Dir(Program(t, "postgresql", "/usr/lib/postgresql/*/bin/postgres"))
 	dir := Dir(t)
-	s := SQL{Port: FreePort(t), Password: sqlPassword, Cert: NewCert(t, dir)}
+	s := SQL{Port: porttest.Free(t), Password: sqlPassword, Cert: NewCert(t, dir)}
 	data := filepath.Join(dir, "data")
 	Run(t, dir, filepath.Join(bin, "initdb"), "-D", data, "-U", "admin", "-A", "trust", "-E", "UTF8", "--no-sync")
 	Run(t, dir, "/bin/sh", "-c", fmt.Sprintf(`%s --single -D %s postgres <%s >/dev/null`,

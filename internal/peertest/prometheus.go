@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+
+	"github.com/redpoll/redpoll/internal/porttest"
 )
 
 // Prometheus is a Prometheus that takes remote writes and scrapes nobody.
@@ -21,7 +23,7 @@ type Prometheus struct {
 func StartPrometheus(t testing.TB) *Prometheus {
 	t.Helper()
 	dir := Dir(t)
-	addr := "127.0.0.1:" + strconv.Itoa(FreePort(t))
+	addr := "127.0.0.1:" + strconv.Itoa(porttest.Free(t))
 	p := &Prometheus{URL: "http://" + addr, dir: dir, addr: addr}
 	Write(t, dir, "prometheus.yml", "global: {}\n")
 	p.Run(t)

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+
+	"github.com/redpoll/redpoll/internal/porttest"
 )
 
 // RRDCached is an rrdcached with files of its own.
@@ -21,7 +23,7 @@ func StartRRDCached(t testing.TB) *RRDCached {
 	t.Helper()
 	dir := Dir(t)
 	r := &RRDCached{
-		Unix: "unix:" + filepath.Join(dir, "socket"), TCP: "127.0.0.1:" + strconv.Itoa(FreePort(t)),
+		Unix: "unix:" + filepath.Join(dir, "socket"), TCP: "127.0.0.1:" + strconv.Itoa(porttest.Free(t)),
 		Files: filepath.Join(dir, "files"), dir: dir,
 	}
 	if err := os.Mkdir(r.Files, 0o755); err != nil {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"testing"
+
+	"github.com/redpoll/redpoll/internal/porttest"
 )
 
 // StartSnmpd starts Debian's snmpd with a configuration of its own and gives
@@ -12,7 +14,7 @@ func StartSnmpd(t testing.TB, config string) (port int) {
 	t.Helper()
 	path := Program(t, "snmpd", "snmpd", "/usr/sbin/snmpd")
 	dir := Dir(t)
-	port = FreePort(t)
+	port = porttest.Free(t)
 	Serve(t, Connects("tcp", "127.0.0.1:"+strconv.Itoa(port)), dir,
 		"/usr/bin/env", "SNMP_PERSISTENT_DIR="+dir, "SNMPCONFPATH="+dir, "MIBS=",
 		path, "-f", "-Lo", "-r", "-C", "-c", Write(t, dir, "test.conf", config),

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/redpoll/redpoll/internal/porttest"
 )
 
 // NodeTimeout is after how long a cluster takes a server for dead.
@@ -32,7 +34,7 @@ func StartCluster(t testing.TB, primaries int) *Cluster {
 	c := &Cluster{t: t}
 	args := []string{"--cluster", "create"}
 	for range 2 * primaries {
-		bus := FreePort(t)
+		bus := porttest.Free(t)
 		s := Start(t, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(bus), "--cluster-node-timeout", strconv.Itoa(int(NodeTimeout.Milliseconds())),
 			"--cluster-require-full-coverage", "no", "--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1")
 		c.Servers = append(c.Servers, s)

@@ -22,6 +22,17 @@ func eventually(t *testing.T, what func() bool) {
 	}
 }
 
+// A server on a port that another one has does not pass for running.
+func TestTakenPort(t *testing.T) {
+	t.Parallel()
+	first := redistest.Start(t)
+	second := redistest.Server{Port: first.Port, Dir: t.TempDir()}
+	t.Cleanup(second.Kill)
+	if err := second.Run(t); err == nil {
+		t.Error("the second server runs, and the first one has its port")
+	}
+}
+
 // A slot moves with what is in it, and a replica takes over from a primary that
 // is killed.
 func TestCluster(t *testing.T) {

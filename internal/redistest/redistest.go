@@ -11,11 +11,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/redpoll/redpoll/internal/porttest"
 )
 
 // Each runs f as two subtests: on miniredis and on a real redis-server.
@@ -86,7 +89,7 @@ func (s *Server) start(t testing.TB) {
 	t.Helper()
 	t.Cleanup(func() { s.Kill() })
 	for range 5 { // another process may take the free port first
-		s.Port = FreePort(t)
+		s.Port = porttest.Free(t)
 		if s.Run(t) == nil {
 			return
 		}
@@ -105,11 +108,11 @@ func (s *Server) Run(t testing.TB) error {
 	}
 	args := append(append(port,
 		"--bind", "127.0.0.1", "--dir", s.Dir, "--save", "",
-		"--logfile", filepath.Join(s.Dir, "redis.log"), "--daemonize", "no",
+		"--logfile", filepath.Join(s.Dir, "redis.log"), "--daemonize", "no", "--pidfile", s.pidFile(),
 	), s.args...)
 	if s.file != "" {
 		args = append([]string{s.file, "--sentinel", "--port", strconv.Itoa(s.Port), "--bind", "127.0.0.1", "--dir", s.Dir,
-			"--logfile", filepath.Join(s.Dir, "redis.log")}, s.args...)
+			"--logfile", filepath.Join(s.Dir, "redis.log"), "--pidfile", s.pidFile()}, s.args...)
 	}
 	s.cmd = exec.Command("redis-server", args...)
 	if err := s.cmd.Start(); err != nil {
@@ -127,7 +130,7 @@ func (s *Server) Run(t testing.TB) error {
 	defer tick.Stop()
 	deadline := time.After(20 * time.Second)
 	for {
-		if c.Ping(context.Background()).Err() == nil {
+		if s.listens() && c.Ping(context.Background()).Err() == nil {
 			return nil
 		}
 		select {
@@ -138,6 +141,15 @@ func (s *Server) Run(t testing.TB) error {
 		case <-tick.C:
 		}
 	}
+}
+
+func (s *Server) pidFile() string { return filepath.Join(s.Dir, "redis.pid") }
+
+// listens tells whether the process has its port, by the file that it writes
+// then: what answers there may be another server.
+func (s *Server) listens() bool {
+	pid, err := os.ReadFile(s.pidFile())
+	return err == nil && strings.TrimSpace(string(pid)) == strconv.Itoa(s.Pid())
 }
 
 // Kill ends the process with SIGKILL and waits for its end.
@@ -178,15 +190,4 @@ func connect(t testing.TB, opt *redis.Options) *redis.Client {
 	c := redis.NewClient(opt)
 	t.Cleanup(func() { _ = c.Close() })
 	return c
-}
-
-// FreePort finds a loopback port that nobody listens on.
-func FreePort(t testing.TB) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/redpoll/redpoll/internal/peertest"
+	"github.com/redpoll/redpoll/internal/porttest"
 )
 
 // handlersFile writes a handlers.yaml.
@@ -36,7 +37,7 @@ func TestAlertOutlivesItsWorker(t *testing.T) {
 		ws[name] = f.worker(name, "-handlers", handlers)
 	}
 	f.ready(ws["w1"], ws["w2"])
-	port := peertest.FreePort(t)
+	port := porttest.Free(t)
 	f.cli(strings.Fields(fmt.Sprintf("XADD redpoll:intake * id web command tcp every 1s labels.site fra params.host 127.0.0.1 params.port %d", port))...)
 
 	burning := func(since time.Time) error {

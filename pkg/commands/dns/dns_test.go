@@ -11,7 +11,7 @@ import (
 
 	mdns "github.com/miekg/dns"
 
-	"github.com/redpoll/redpoll/internal/peertest"
+	"github.com/redpoll/redpoll/internal/porttest"
 	"github.com/redpoll/redpoll/pkg/check"
 	"github.com/redpoll/redpoll/pkg/check/checktest"
 	"github.com/redpoll/redpoll/pkg/commands/dns"
@@ -34,7 +34,7 @@ func (f server) ServeDNS(w mdns.ResponseWriter, q *mdns.Msg) {
 // start serves f over UDP and TCP on one port and gives the port.
 func start(t *testing.T, f server) int {
 	t.Helper()
-	port := peertest.FreePort(t)
+	port := porttest.Free(t)
 	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	for _, network := range []string{"udp", "tcp"} {
 		ready := make(chan struct{})
@@ -285,8 +285,8 @@ func TestSilence(t *testing.T) {
 	port := start(t, func(*mdns.Msg, string) []*mdns.Msg { return nil })
 	want(t, port, `{"timeout":"80ms"}`, check.StateCrit, "CONNECTION_TIMEOUT")
 	want(t, port, `{"timeout":"80ms","transport":"tcp"}`, check.StateCrit, "CONNECTION_TIMEOUT")
-	want(t, peertest.FreePort(t), `{}`, check.StateCrit, "DNS_QRY_FAILURE")
-	want(t, peertest.FreePort(t), `{"transport":"tcp"}`, check.StateCrit, "DNS_QRY_FAILURE")
+	want(t, porttest.Free(t), `{}`, check.StateCrit, "DNS_QRY_FAILURE")
+	want(t, porttest.Free(t), `{"transport":"tcp"}`, check.StateCrit, "DNS_QRY_FAILURE")
 }
 
 // The end of the check's own time is the target's fault as well.

@@ -2,7 +2,6 @@ package snmptest
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +11,8 @@ import (
 	"time"
 
 	"github.com/gosnmp/gosnmp"
+
+	"github.com/redpoll/redpoll/internal/porttest"
 )
 
 // Snmpd is a net-snmp agent that a test started for itself.
@@ -45,7 +46,7 @@ func Start(t testing.TB, config string) *Snmpd {
 	}
 	t.Cleanup(s.Stop)
 	for range 3 { // somebody may take the port first
-		s.Port = freePort(t)
+		s.Port = porttest.Free(t)
 		args := []string{path, "-f", "-Lf", filepath.Join(s.dir, "log"), "-C", "-c", file, "-r",
 			fmt.Sprintf("udp:127.0.0.1:%d", s.Port), fmt.Sprintf("tcp:127.0.0.1:%d", s.Port)}
 		s.run(t, args, append(os.Environ(), "SNMP_PERSISTENT_DIR="+s.dir, "MIBS=", "SNMPCONFPATH="+s.dir))
@@ -116,23 +117,4 @@ func (s *Snmpd) answers() bool {
 		<-time.After(20 * time.Millisecond) // a refused packet comes back at once
 	}
 	return false
-}
-
-// freePort finds a port that is free for UDP and TCP.
-func freePort(t testing.TB) int {
-	t.Helper()
-	for range 20 {
-		c, err := net.ListenPacket("udp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		l, err := net.Listen("tcp", c.LocalAddr().String())
-		c.Close()
-		if err == nil {
-			l.Close()
-			return c.LocalAddr().(*net.UDPAddr).Port
-		}
-	}
-	t.Fatal("no port is free for UDP and TCP")
-	return 0
 }
