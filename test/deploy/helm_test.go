@@ -246,6 +246,10 @@ func TestValuesAreChecked(t *testing.T) {
 		{"{handlers: [{type: log}]}", "handlers"},
 		{"{autoscaling: {by: keda}}", "autoscaling.keda.address"},
 		{"{monitorin: {enabled: true}}", "monitorin"},
+		{"{autoscaling: {keda: {partitions: 3}}}", "partitions"},
+		{"{autoscaling: {keda: {partitions: {default: 0}}}}", "partitions/default"},
+		{"{autoscaling: {keda: {partitions: {default: 257}}}}", "partitions/default"},
+		{"{autoscaling: {by: keda, keda: {address: 'r:6379', partitions: {fra: 2}}}}", "fra is not among worker.zones"},
 	} {
 		var values map[string]any
 		if err := yaml.Unmarshal([]byte(tt.values), &values); err != nil {

@@ -54,13 +54,23 @@ type scaledObject struct {
 			HorizontalPodAutoscalerConfig struct {
 				Behavior *autoscaling.HorizontalPodAutoscalerBehavior `json:"behavior"`
 			} `json:"horizontalPodAutoscalerConfig"`
+			ScalingModifiers scalingModifiers `json:"scalingModifiers"`
 		} `json:"advanced"`
 		Triggers []trigger `json:"triggers"`
 	} `json:"spec"`
 }
 
+// scalingModifiers make one figure of those of all triggers. KEDA has text for
+// the target.
+type scalingModifiers struct {
+	Formula    string `json:"formula"`
+	Target     string `json:"target"`
+	MetricType string `json:"metricType"`
+}
+
 type trigger struct {
 	Type              string            `json:"type"`
+	Name              string            `json:"name"`
 	Metadata          map[string]string `json:"metadata"`
 	AuthenticationRef struct {
 		Name string `json:"name"`

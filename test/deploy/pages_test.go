@@ -19,14 +19,15 @@ var yamlBlock = regexp.MustCompile("(?s)```yaml\n(.*?)```")
 func TestOverlaysInPages(t *testing.T) {
 	t.Parallel()
 	blocks := yamlBlock.FindAllStringSubmatch(read(t, "docs/kubernetes.md"), -1)
-	if len(blocks) != 2 {
-		t.Fatalf("%d overlays found, want that of an image and that of a zone", len(blocks))
+	if len(blocks) != 3 {
+		t.Fatalf("%d overlays found, want that of an image, that of lanes and that of a zone", len(blocks))
 	}
 	image := overlay(t, blocks[0][1])
 	if strings.Contains(image, "image: redpoll:") || strings.Count(image, "image: registry.example.net/monitoring/redpoll:") != 2 {
 		t.Error("the first overlay does not change the image")
 	}
-	zone := overlay(t, blocks[1][1])
+	overlayOfLanes(t, overlay(t, blocks[1][1]))
+	zone := overlay(t, blocks[2][1])
 	f, faults := decode("zone", zone)
 	for _, fault := range faults {
 		t.Error(fault)
@@ -44,7 +45,25 @@ func TestOverlaysInPages(t *testing.T) {
 		t.Errorf("%s: %q", name, list)
 	}
 	if len(f.deployments) != 1 || !strings.Contains(zone, "value: fra\n") {
-		t.Error("the second overlay makes no workers of the zone fra alone")
+		t.Error("the third overlay makes no workers of the zone fra alone")
+	}
+}
+
+// overlayOfLanes: KEDA adds up what the overlay's lanes have to do.
+func overlayOfLanes(t *testing.T, text string) {
+	t.Helper()
+	f, faults := decode(keda, text)
+	for _, list := range judge(f, rules(t)) {
+		faults = append(faults, list...)
+	}
+	for _, fault := range faults {
+		t.Errorf("the second overlay: %s", fault)
+	}
+	if len(f.scaledObjects) != 1 || len(f.scaledObjects[0].Spec.Triggers) != 2 {
+		t.Fatal("the second overlay has no ScaledObject of two lanes")
+	}
+	if s := f.scaledObjects[0].Spec; s.Advanced.ScalingModifiers.Formula == "" || s.Advanced.HorizontalPodAutoscalerConfig.Behavior == nil {
+		t.Errorf("the second overlay makes %+v, want a sum beside the behavior", s.Advanced)
 	}
 }
 
@@ -63,7 +82,7 @@ func overlay(t *testing.T, text string) string {
 	if at, err = filepath.Rel(dir, at); err != nil {
 		t.Fatal(err)
 	}
-	text = strings.NewReplacer("- ../../base", "- "+at+"/../base", "- ../prod", "- "+at+"/prod").Replace(text)
+	text = strings.NewReplacer("- ../../base", "- "+at+"/../base", "- ../prod", "- "+at+"/prod", "- ../keda", "- "+at+"/keda").Replace(text)
 	if err := os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -1,9 +1,7 @@
 package deploy
 
 import (
-	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -54,72 +52,6 @@ func scaled(f *fleet, fault reporter) {
 	}
 	for name := range targets {
 		fault("an autoscaler is for %s, which is not there", name)
-	}
-}
-
-// streamFields are the fields of KEDA's trigger redis-streams that fit a look
-// at the length of the stream, from its source, version 2.21. KEDA's own type
-// takes any, and a wrong one would just not be seen.
-var streamFields = []string{"address", "stream", "streamLength", "databaseIndex", "enableTLS"}
-
-// streamParameters are what it takes from a TriggerAuthentication.
-var streamParameters = []string{"username", "password", "ca", "cert", "key"}
-
-// kedaTriggers: each trigger looks at the whole of a zone's work, where the
-// workers have their Redis.
-func kedaTriggers(f *fleet, fault reporter) {
-	for _, s := range f.scaledObjects {
-		var vars map[string]string
-		for _, p := range f.daemons() {
-			if p.owner == "Deployment "+s.Spec.ScaleTargetRef.Name {
-				vars = variables(f, p.template.Spec.Containers[0])
-			}
-		}
-		if len(s.Spec.Triggers) == 0 {
-			fault("ScaledObject %s has no trigger", s.Name)
-		}
-		for _, tr := range s.Spec.Triggers {
-			kedaTrigger(f, tr, vars, fault)
-		}
-	}
-	for _, a := range f.authentication {
-		for _, r := range a.Spec.SecretTargetRef {
-			if !slices.Contains(streamParameters, r.Parameter) {
-				fault("TriggerAuthentication %s: a trigger has no parameter %s", a.Name, r.Parameter)
-			}
-			if !slices.Contains(secrets, r.Name) || r.Key == "" {
-				fault("TriggerAuthentication %s: nobody is told to make the key %q of the Secret %s", a.Name, r.Key, r.Name)
-			}
-		}
-	}
-}
-
-func kedaTrigger(f *fleet, tr trigger, vars map[string]string, fault reporter) {
-	if tr.Type != "redis-streams" {
-		fault("trigger %q: want redis-streams", tr.Type)
-	}
-	for name := range tr.Metadata {
-		if !slices.Contains(streamFields, name) {
-			fault("a trigger has the field %s", name)
-		}
-	}
-	at, err := url.Parse(vars["REDPOLL_REDIS"])
-	if err != nil || tr.Metadata["address"] != at.Host || tr.Metadata["enableTLS"] != strconv.FormatBool(at.Scheme == "rediss") {
-		fault("a trigger asks %s (TLS %s), the workers %v", tr.Metadata["address"], tr.Metadata["enableTLS"], at)
-	}
-	zone, ok := strings.CutPrefix(tr.Metadata["stream"], "redpoll:{")
-	zone, lane, _ := strings.Cut(zone, ":")
-	if _, err := strconv.Atoi(strings.TrimSuffix(lane, "}:ready")); !ok || err != nil || !slices.Contains(strings.Split(vars["REDPOLL_ZONES"], ","), zone) {
-		fault("a trigger looks at %s, the workers serve %s", tr.Metadata["stream"], vars["REDPOLL_ZONES"])
-	}
-	each, err := strconv.Atoi(tr.Metadata["streamLength"])
-	slots, _ := strconv.Atoi(vars["REDPOLL_SLOTS"])
-	if err != nil || each < slots/2 || each >= slots {
-		fault("a trigger counts on %d checks for a worker of %d slots", each, slots)
-	}
-	found := slices.ContainsFunc(f.authentication, func(a *triggerAuthentication) bool { return a.Name == tr.AuthenticationRef.Name })
-	if ref := tr.AuthenticationRef.Name; ref != "" && !found {
-		fault("there is no TriggerAuthentication %s", ref)
 	}
 }
 

@@ -198,17 +198,25 @@ func (s *schemas) object(d *schema, v map[string]any, at string, fault reporter)
 }
 
 // TestSchemas: what kustomize renders fits the schemas of Kubernetes, KEDA and
-// the Prometheus operator; the chart renders the same.
+// the Prometheus operator; the chart renders the same, and lanes beside.
 func TestSchemas(t *testing.T) {
 	all := readSchemas(t)
-	for _, folder := range overlays {
-		looked, faults := all.judge(kustomize(t, folder))
-		for _, f := range faults {
-			t.Errorf("%s: %s", folder, f)
-		}
-		t.Logf("%s: %d objects", folder, looked)
+	lanes, err := helm(t, manyLanes...)
+	if err != nil {
+		t.Fatal(err)
 	}
-	text := kustomize(t, keda)
+	texts := map[string]string{"lanes": lanes}
+	for _, folder := range overlays {
+		texts[folder] = kustomize(t, folder)
+	}
+	for name, text := range texts {
+		looked, faults := all.judge(text)
+		for _, f := range faults {
+			t.Errorf("%s: %s", name, f)
+		}
+		t.Logf("%s: %d objects", name, looked)
+	}
+	text := kustomize(t, keda) + "\n---\n" + lanes
 	for _, p := range []struct{ old, new, want string }{
 		{"maxReplicaCount: 20", `maxReplicaCount: "20"`, "maxReplicaCount: want integer"},
 		{"pollingInterval:", "pollInterval:", "there is no pollInterval"},
@@ -217,6 +225,11 @@ func TestSchemas(t *testing.T) {
 		{"scaleTargetRef:", "scaleTarget:", "scaleTargetRef is missing"},
 		{"maxUnavailable: 1", "maxUnavailable: true", "want a number or text"},
 		{"kind: PodMonitor", "kind: PodsMonitor", "no schema knows it"},
+		{"scalingModifiers:", "scalingModifier:", "there is no scalingModifier"},
+		{"formula: lane", "formulas: lane", "there is no formulas"},
+		{"target: \"700\"", "target: 700", "target: want string"},
+		{"metricType: AverageValue", "metricType: Utilization", "metricType: Utilization: want one of"},
+		{"name: lane_fra_1_0", "named: lane_fra_1_0", "there is no named"},
 	} {
 		if !strings.Contains(text, p.old) {
 			t.Errorf("the overlay does not have %q", p.old)

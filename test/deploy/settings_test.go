@@ -131,7 +131,7 @@ func configuredWorker(f *fleet, p pod, vars map[string]string, fault reporter) {
 			fault("%s does not deny %s", p.owner, want)
 		}
 	}
-	if !strings.HasPrefix(vars["REDPOLL_REDIS"], "rediss://") || vars["REDPOLL_REDIS_CA"] == "" || vars["REDPOLL_REDIS_PASSWORD_FILE"] == "" {
+	if !strings.HasPrefix(vars["REDPOLL_REDIS"], "rediss") || vars["REDPOLL_REDIS_CA"] == "" || vars["REDPOLL_REDIS_PASSWORD_FILE"] == "" {
 		fault("%s: want TLS and a password from a file", p.owner)
 	}
 }

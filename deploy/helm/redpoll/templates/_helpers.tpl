@@ -129,3 +129,26 @@ readinessProbe:
   value: {{ $value | quote }}
 {{- end }}
 {{- end }}
+
+{{/*
+lanes are those of the workers' zones, as JSON: the stream of each, and a name
+that KEDA's formulas take, which is a word: a "-" would subtract.
+*/}}
+{{- define "redpoll.lanes" -}}
+{{- $zones := splitList "," .Values.worker.zones | uniq }}
+{{- $partitions := .Values.autoscaling.keda.partitions | default dict }}
+{{- range $zone, $n := $partitions }}
+{{- if not (has $zone $zones) }}
+{{- fail (printf "autoscaling.keda.partitions: %s is not among worker.zones" $zone) }}
+{{- end }}
+{{- end }}
+{{- $prefix := get .Values.settings "REDPOLL_PREFIX" | default "redpoll" }}
+{{- $lanes := list }}
+{{- range $zone := $zones }}
+{{- range $i := until (get $partitions $zone | default 1 | int) }}
+{{- $name := printf "lane_%s_%d" (replace "-" "_" $zone) $i }}
+{{- $lanes = append $lanes (dict "name" $name "stream" (printf "%s:{%s:%d}:ready" $prefix $zone $i)) }}
+{{- end }}
+{{- end }}
+{{- toJson $lanes }}
+{{- end }}
