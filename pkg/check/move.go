@@ -87,6 +87,19 @@ type Standing struct {
 	Record string
 }
 
+// Arrived tells whether a check of that revision, frozen in another lane on its
+// way to this one, has certainly come: each arrival raises the revision. Where
+// an older binary did not, and it has left again, that is for the queue to judge.
+func (s Standing) Arrived(rev string) bool {
+	switch s.Kind {
+	case StandsNot, StandsExpected:
+		return false
+	case StandsHere, StandsRemoved:
+		return CompareRevs(s.Rev, rev) >= 0
+	}
+	return CompareRevs(s.Rev, rev) > 0
+}
+
 // StandingKind says how a check stands in a lane.
 type StandingKind uint8
 

@@ -120,26 +120,13 @@ func (s *Scheduler) arrived(ctx context.Context, to check.Lane, cargo []check.Ca
 		return nil, nil, err
 	}
 	for i, c := range asked {
-		if newer(found[i], c.Rev) {
+		if found[i].Arrived(c.Rev) {
 			leaving = append(leaving, c)
 		} else {
 			rest = append(rest, c)
 		}
 	}
 	return leaving, rest, nil
-}
-
-// newer tells whether a check of that revision, frozen elsewhere, has certainly
-// arrived where one stands like this. What binaries left that did not raise the
-// revision is for the queue to judge.
-func newer(st check.Standing, rev string) bool {
-	switch st.Kind {
-	case check.StandsNot, check.StandsExpected:
-		return false
-	case check.StandsHere, check.StandsRemoved:
-		return check.CompareRevs(st.Rev, rev) >= 0
-	}
-	return check.CompareRevs(st.Rev, rev) > 0
 }
 
 // waitForDelivery lets those of items stay for now whose incidents handlers have

@@ -33,8 +33,7 @@ func (q *Queue) Elsewhere(ctx context.Context, lane check.Lane, ids []string) ([
 			return nil, err
 		}
 		for n, i := range list {
-			st := there[n]
-			out[i] = st.Kind != check.StandsNot && st.Kind != check.StandsExpected && st.Lane != lane // that was an earlier move
+			out[i] = there[n].Arrived(here[i].Rev)
 		}
 	}
 	return out, nil
