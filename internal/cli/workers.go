@@ -19,8 +19,7 @@ type workerRow struct {
 }
 
 func newWorkerRow(hb check.Heartbeat, now int64) workerRow {
-	age := now - hb.At
-	return workerRow{Heartbeat: hb, Live: age <= 3*max(hb.Every, 1), Age: age}
+	return workerRow{Heartbeat: hb, Live: hb.LiveAt(now), Age: now - hb.At}
 }
 
 func (a *app) workersCmd() *cobra.Command {

@@ -58,6 +58,20 @@ type Heartbeat struct {
 	At int64 `json:"at"`
 }
 
+// The pace of beats that a Heartbeat may tell of: a worker beats every few seconds.
+const (
+	minBeat = int64(1000)
+	maxBeat = int64(3_600_000)
+)
+
+// LiveAt tells whether the worker is live at a time of the server, unix ms: its
+// beat is no older than three. One further ahead is from before the clock was
+// set back: who is there has beaten again since, or does so in a moment.
+func (hb *Heartbeat) LiveAt(now int64) bool {
+	three := 3 * min(max(hb.Every, minBeat), maxBeat)
+	return hb.At >= now-three && hb.At <= now+three
+}
+
 // IntakeEntry is one request as it stands in the intake. Fields is nil for an
 // entry that was deleted or trimmed after it had been delivered.
 type IntakeEntry struct {

@@ -39,11 +39,6 @@ func (w *crew) refresh(ctx context.Context, q Registry, age time.Duration) error
 	return nil
 }
 
-// live tells whether a worker has missed fewer than 3 beats.
-func live(hb *check.Heartbeat, now time.Time) bool {
-	return now.UnixMilli()-hb.At < 3*max(hb.Every, 1000)
-}
-
 // commands gives what the zone's workers of the last hour announced.
 func (w *crew) commands(zone string, now time.Time) map[string]bool {
 	names := map[string]bool{}
@@ -63,7 +58,7 @@ func (w *crew) handlers(zone string, now time.Time) (names map[string]bool, any 
 	names = map[string]bool{}
 	for i := range w.list {
 		hb := &w.list[i]
-		if !slices.Contains(hb.Zones, zone) || !live(hb, now) {
+		if !slices.Contains(hb.Zones, zone) || !hb.LiveAt(now.UnixMilli()) {
 			continue
 		}
 		any = true

@@ -199,7 +199,7 @@ func (s *Scheduler) enterNews(ctx context.Context) error {
 	}
 	news := 0
 	for i := range beats {
-		if !live(&beats[i], time.UnixMilli(now)) {
+		if !beats[i].LiveAt(now) {
 			continue
 		}
 		for _, zone := range beats[i].Zones {

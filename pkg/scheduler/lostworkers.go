@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
-	"time"
 
 	"github.com/redpoll/redpoll/pkg/check"
 )
@@ -31,7 +30,7 @@ func (s *Scheduler) resolveLostWorkers(ctx context.Context, lane check.Lane, now
 			}
 		}
 		held := slices.ContainsFunc(beats, func(hb check.Heartbeat) bool {
-			return slices.Contains(hb.Incidents, e.ID) && live(&hb, time.UnixMilli(now))
+			return slices.Contains(hb.Incidents, e.ID) && hb.LiveAt(now)
 		})
 		if held {
 			continue

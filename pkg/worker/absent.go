@@ -77,7 +77,7 @@ func (w *Worker) watchAbsent(p phases) {
 // settleAbsent counts and tells what nobody delivers. Where the heartbeats
 // cannot be read that is everything.
 func (w *Worker) settleAbsent(ctx context.Context, met map[absentee]absence, now time.Time) {
-	beats, err := w.absent.crew.Workers(ctx)
+	crew, err := w.present(ctx, w.absent.crew)
 	if ctx.Err() != nil {
 		return
 	}
@@ -86,7 +86,6 @@ func (w *Worker) settleAbsent(ctx context.Context, met map[absentee]absence, now
 	} else {
 		w.away.passed("read heartbeats of others")
 	}
-	crew := live(beats, "")
 	can := map[string]map[string][]string{}
 	for key, a := range met {
 		if can[key.zone] == nil {

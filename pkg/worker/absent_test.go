@@ -40,6 +40,12 @@ func TestHandlersElsewhere(t *testing.T) {
 		{"that one is dead", func() []check.Heartbeat {
 			return []check.Heartbeat{beat("w2", "default", "pager", time.Minute), beat("w3", "default", "other", 0)}
 		}, nil, 2},
+		{"that one is dead, and nobody else is there", func() []check.Heartbeat {
+			return []check.Heartbeat{beat("w2", "default", "pager", time.Minute)}
+		}, nil, 2},
+		{"that one is dead, and the clock went back", func() []check.Heartbeat {
+			return []check.Heartbeat{beat("w2", "default", "pager", -time.Minute), beat("w3", "default", "other", 0)}
+		}, nil, 2},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

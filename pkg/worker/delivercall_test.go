@@ -180,7 +180,7 @@ func TestSpread(t *testing.T) {
 		{"none", nil, map[string]int{}},
 	} {
 		got := map[string]int{}
-		for _, name := range spread(lanes, live(tt.beats, "")) {
+		for _, name := range spread(lanes, live(tt.beats, 100_000)) {
 			got[name]++
 		}
 		if fmt.Sprint(got) != fmt.Sprint(tt.want) {

@@ -52,38 +52,44 @@ func (d *deliverer) watchFleet(ctx context.Context, p phases) {
 	var before map[share]string
 	var looked time.Time
 	for pause(ctx, jitter(fleetEvery)) {
-		beats, err := d.out.Workers(p.queue)
+		crew, err := d.w.present(p.queue, d.out)
 		if err != nil {
 			d.w.away.note("read heartbeats", err)
 			continue
 		}
 		d.w.away.passed("read heartbeats")
 		lanes := *d.w.lanes.Load()
-		now := spread(lanes, live(beats, ""))
+		now := spread(lanes, crew)
 		same := maps.Clone(now)
 		maps.DeleteFunc(same, func(s share, name string) bool { return before[s] != name })
-		d.fleet.Store(&shares{same, spread(lanes, live(beats, d.w.cfg.Name)), looked})
+		d.fleet.Store(&shares{same, spread(lanes, without(crew, d.w.cfg.Name)), looked})
 		before, looked = now, time.Now()
 	}
 }
 
-// live gives the workers whose heartbeats are no older than three beats
-// compared with the newest one, without the one called except, by name.
-func live(beats []check.Heartbeat, except string) []check.Heartbeat {
-	newest := int64(0)
-	for _, b := range beats {
-		newest = max(newest, b.At)
+// present gives the workers that are live by the queue's clock, by name.
+func (w *Worker) present(ctx context.Context, r crewReader) ([]check.Heartbeat, error) {
+	beats, err := r.Workers(ctx)
+	if err != nil {
+		return nil, err
 	}
-	out := slices.DeleteFunc(slices.Clone(beats), func(b check.Heartbeat) bool {
-		return b.Name == except || b.At < newest-3*max(b.Every, 1)
-	})
-	slices.SortFunc(out, func(a, b check.Heartbeat) int {
-		if a.Name < b.Name {
-			return -1
-		}
-		return 1
-	})
+	now, err := w.cfg.Queue.Now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return live(beats, now), nil
+}
+
+// live gives those of the workers that are live at a time, unix ms, by name.
+func live(beats []check.Heartbeat, now int64) []check.Heartbeat {
+	out := slices.DeleteFunc(slices.Clone(beats), func(b check.Heartbeat) bool { return !b.LiveAt(now) })
+	slices.SortFunc(out, func(a, b check.Heartbeat) int { return strings.Compare(a.Name, b.Name) })
 	return out
+}
+
+// without gives all workers but one.
+func without(crew []check.Heartbeat, name string) []check.Heartbeat {
+	return slices.DeleteFunc(slices.Clone(crew), func(b check.Heartbeat) bool { return b.Name == name })
 }
 
 // spread gives each share of the lanes to a worker that serves the zone and has
