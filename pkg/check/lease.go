@@ -49,8 +49,8 @@ type Lease struct {
 	Asked time.Time
 	// Crashes counts the workers that were lost while they ran this check.
 	Crashes int
-	// Reclaimed says that another worker held the lease before and let it
-	// expire.
+	// Reclaimed says that another worker held the lease before and was lost
+	// with it; Crashes counts it.
 	Reclaimed bool
 }
 
@@ -103,7 +103,10 @@ type LeaseRequest struct {
 	// Suspects is how many checks with a crash count of 2 or more this worker
 	// may take now: 1 while it holds none, else 0.
 	Suspects int
-	Entries  []Entry
+	// Outage says that the queue was away lately: leases that ran out then tell
+	// nothing of their workers, and none of them counts as lost.
+	Outage  bool
+	Entries []Entry
 	// Revs are the revisions that the worker has the specs of, one for each
 	// of Entries; empty where it has none. Nil: none at all.
 	Revs []string

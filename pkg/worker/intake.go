@@ -159,6 +159,7 @@ func byLane(entries []check.Entry) func(yield func(check.Lane, []check.Entry) bo
 func (w *Worker) request(lane check.Lane, entries []check.Entry, known []*spec) check.LeaseRequest {
 	req := check.LeaseRequest{
 		Lane: lane, Worker: w.cfg.Name, Token: w.cfg.Name + "/" + rand.Text(), Lease: w.cfg.Lease, Entries: entries,
+		Outage: w.away.lately(2*w.cfg.Lease + longPause),
 	}
 	if known != nil {
 		req.Revs = make([]string, len(known))

@@ -3,8 +3,10 @@ package worker
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"strings"
 	"sync"
 	"time"
@@ -41,8 +43,10 @@ func jitter(d time.Duration) time.Duration {
 // trouble turns the failures of the queue into pauses and few log lines.
 type trouble struct {
 	log *slog.Logger
-	mu  sync.Mutex // guards bad
+	mu  sync.Mutex // guards the rest
 	bad map[string]*failure
+	// out is when the queue was out of reach the last time; zero: never.
+	out time.Time
 }
 
 type failure struct {
@@ -96,11 +100,36 @@ func replyCode(err error) string {
 	return code
 }
 
+// outOfReach says whether an error is that of a server that is not there, or not
+// there yet, or has become a replica.
+func outOfReach(err error) bool {
+	switch replyCode(err) {
+	case "":
+		var n net.Error
+		return errors.As(err, &n) || errors.Is(err, io.EOF)
+	case "LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN":
+		return true
+	}
+	return false
+}
+
+// lately says whether the queue was out of reach within the given time. A lease
+// of before an outage ends within a lease of its end. Its owner may live: it has
+// not come back yet, or its result waits behind others.
+func (t *trouble) lately(d time.Duration) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return !t.out.IsZero() && time.Since(t.out) < d
+}
+
 // note logs a failure unless it did so lately.
 func (t *trouble) note(what string, err error) {
 	now, text := time.Now(), err.Error()
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if outOfReach(err) {
+		t.out = now
+	}
 	f := t.bad[what]
 	if f == nil {
 		if t.bad == nil {

@@ -94,7 +94,7 @@ func (w *world) leaseSome() {
 	req := w.leaseRequest(entries)
 	leases, later, err := w.q.Lease(w.t.Context(), req)
 	w.must(err)
-	want := w.predict(entries, req.Suspects)
+	want := w.predict(entries, req)
 	w.note("  %v suspects %d: want %v", entries, req.Suspects, want)
 	w.checkLater(entries, later, want)
 	w.read = append(w.read, later...)
@@ -123,7 +123,7 @@ func (w *world) leaseRequest(entries []check.Entry) check.LeaseRequest {
 	worker := some(w, workers)
 	w.revs++
 	req := check.LeaseRequest{
-		Lane: lane, Worker: worker, Token: fmt.Sprintf("%s/%d", worker, w.revs), Lease: leaseTime, Suspects: w.rng.IntN(2), Entries: entries,
+		Lane: lane, Worker: worker, Token: fmt.Sprintf("%s/%d", worker, w.revs), Lease: leaseTime, Suspects: w.rng.IntN(2), Outage: w.rng.IntN(4) == 0, Entries: entries,
 	}
 	for _, e := range entries {
 		req.Revs = append(req.Revs, w.cache[worker+"/"+e.ID].rev)
@@ -141,8 +141,8 @@ const (
 
 // predict says what becomes of entries that are asked for, and notes which
 // runs end by that.
-func (w *world) predict(entries []check.Entry, suspects int) map[string]answer {
-	out := map[string]answer{}
+func (w *world) predict(entries []check.Entry, req check.LeaseRequest) map[string]answer {
+	out, suspects := map[string]answer{}, req.Suspects
 	for _, e := range entries {
 		r, junk := w.record(e.ID)
 		out[e.SID] = answerNothing
@@ -154,7 +154,7 @@ func (w *world) predict(entries []check.Entry, suspects int) map[string]answer {
 			if r.Expiry > w.snap.now {
 				continue
 			}
-			crashes++
+			crashes += lost(req)
 		}
 		switch f := w.facts[e.ID]; {
 		case r.State == "removed" || r.Paused:
@@ -173,6 +173,14 @@ func (w *world) predict(entries []check.Entry, suspects int) map[string]answer {
 	return out
 }
 
+// lost is what a lease that ran out adds to the crashes.
+func lost(req check.LeaseRequest) int {
+	if req.Outage {
+		return 0
+	}
+	return 1
+}
+
 // leased compares leases that were given with what was to be expected.
 func (w *world) leased(req check.LeaseRequest, entries []check.Entry, leases []check.Lease, want map[string]answer) {
 	got := map[string]bool{}
@@ -185,9 +193,9 @@ func (w *world) leased(req check.LeaseRequest, entries []check.Entry, leases []c
 		}
 		crashes := was.Crashes
 		if was.Owner != "" {
-			crashes++
+			crashes += lost(req)
 		}
-		if l.Planned != was.Planned || l.Token != req.Token || l.Last != f.last || l.Crashes != crashes || l.Reclaimed != (was.Owner != "") {
+		if l.Planned != was.Planned || l.Token != req.Token || l.Last != f.last || l.Crashes != crashes || l.Reclaimed != (was.Owner != "" && !req.Outage) {
 			w.fail("lease %+v of %+v, want crashes %d, last %q", l, was, crashes, f.last)
 		}
 		w.useSpec(req.Worker+"/"+l.ID, l, f, was)
@@ -246,7 +254,7 @@ func (w *world) reclaim() {
 	req.Revs = nil
 	leases, later, err := w.q.Reclaim(w.t.Context(), req, 100)
 	w.must(err)
-	want := w.predict(entries, req.Suspects)
+	want := w.predict(entries, req)
 	w.checkLater(entries, later, want)
 	w.note("  suspects %d: want %v", req.Suspects, want)
 	w.leased(req, entries, leases, want)

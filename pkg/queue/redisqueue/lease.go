@@ -72,8 +72,12 @@ func (q *Queue) Lease(ctx context.Context, req check.LeaseRequest) (leases []che
 // leaseAndLast runs the script and reads the last records behind it, in one
 // round trip: nobody but the new owner may write them then.
 func (q *Queue) leaseAndLast(ctx context.Context, req check.LeaseRequest) (reply, lasts []any, err error) {
-	args := make([]any, 0, 4+2*len(req.Entries))
-	args = append(args, GroupWorkers, req.Token, req.Lease.Milliseconds(), req.Suspects)
+	lost := 1
+	if req.Outage {
+		lost = 0
+	}
+	args := make([]any, 0, 5+2*len(req.Entries))
+	args = append(args, GroupWorkers, req.Token, req.Lease.Milliseconds(), req.Suspects, lost)
 	ids := make([]string, len(req.Entries))
 	for i, e := range req.Entries {
 		args = append(args, e.ID, strconv.FormatInt(e.Planned, 10)+" "+e.SID)

@@ -6,9 +6,11 @@
 -- ARGV[2] token     the lease's owner: worker, slash, random
 -- ARGV[3] lease     ms
 -- ARGV[4] suspects  how many checks with 2 or more crashes may be taken
--- ARGV[5...] id, entry: one pair an entry; entry is "due sid"
+-- ARGV[5] lost      what a lease that ran out adds to the crashes: 1, or 0 behind
+--                   an outage, when it tells nothing of its worker
+-- ARGV[6...] id, entry: one pair an entry; entry is "due sid"
 -- Returns {now, answer...}: for each entry the run record when it was leased,
--- or 1 leased after another lease ran out, and the record follows; 2 discarded,
+-- or 1 leased from a lost worker, and the record follows; 2 discarded,
 -- 3 another owner has it, 4 later, 5 bad record.
 
 local ready, runs = KEYS[1], KEYS[2]
@@ -16,12 +18,12 @@ local wrong = wrong_type(ready, 'stream', runs, 'hash')
 if wrong then return wrong end
 
 local group, token, lease = ARGV[1], ARGV[2], tonumber(ARGV[3])
-local suspects = tonumber(ARGV[4])
+local suspects, lost = tonumber(ARGV[4]), tonumber(ARGV[5])
 local now = server_ms()
 local expiry = int(now + lease)
 local mine = ' ' .. token .. ' ' .. expiry .. ' '
-local ids, n = {}, (#ARGV - 4) / 2
-for i = 1, n do ids[i] = ARGV[3 + 2 * i] end
+local ids, n = {}, (#ARGV - 5) / 2
+for i = 1, n do ids[i] = ARGV[4 + 2 * i] end
 local recs = redis.call('HMGET', runs, unpack(ids))
 local reply, drop, sets, written = { now }, {}, {}, 0
 
@@ -59,7 +61,7 @@ local function seldom(id, rec, sid)
       end
       return 3
     end
-    code, crashes = 1, int(tonumber(crashes) + 1)
+    code, crashes = lost, int(tonumber(crashes) + lost)
   end
   if state == 't' then
     return discard(id, sid, 't - ' .. planned .. ' - - 0 0' .. tail)
@@ -77,7 +79,7 @@ local function seldom(id, rec, sid)
 end
 
 for i = 1, n do
-  local id, rec, entry = ids[i], recs[i], ARGV[4 + 2 * i]
+  local id, rec, entry = ids[i], recs[i], ARGV[5 + 2 * i]
   local size = #entry + 11
   -- "q - due sid - 0 0 ": queued, no flags, no crashes
   if rec and sub(rec, 1, size) == 'q - ' .. entry .. ' - 0 0 ' then
