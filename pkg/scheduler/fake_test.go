@@ -37,7 +37,6 @@ type fakeQueue struct {
 	dropSpec      func(lane check.Lane, id, text string) error
 	dropWorkers   func(names []string) error
 	dropConsumers func(lane check.Lane, idle time.Duration) (int, error)
-	dropResolved  func(lane check.Lane, before int64) (int, error)
 	changeZone    func(zone string, z check.Zone) (bool, error)
 }
 
@@ -269,11 +268,8 @@ func (f *fakeQueue) DropConsumers(_ context.Context, lane check.Lane, idle time.
 	return f.dropConsumers(lane, idle)
 }
 
-func (f *fakeQueue) DropResolved(_ context.Context, lane check.Lane, before int64) (int, error) {
-	if f.dropResolved == nil {
-		return 0, nil
-	}
-	return f.dropResolved(lane, before)
+func (f *fakeQueue) DropResolved(context.Context, check.Lane, []check.IncidentEntry, int64) (int, error) {
+	return 0, nil
 }
 
 func (f *fakeQueue) ChangeZone(_ context.Context, zone string, z check.Zone) (bool, error) {

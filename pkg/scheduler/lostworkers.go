@@ -8,16 +8,12 @@ import (
 	"github.com/redpoll/redpoll/pkg/check"
 )
 
-// resolveLostWorkers resolves the incidents that workers have opened about
+// resolveLostWorkers resolves those of kept that workers have opened about
 // themselves and can resolve no more: they are gone, or were started anew and
 // know nothing of them.
-func (s *Scheduler) resolveLostWorkers(ctx context.Context, lane check.Lane, now int64) error {
-	all, err := s.q.Incidents(ctx, lane)
-	if err != nil {
-		return err
-	}
+func (s *Scheduler) resolveLostWorkers(ctx context.Context, lane check.Lane, kept []check.IncidentEntry, now int64) error {
 	var beats []check.Heartbeat
-	for _, e := range all {
+	for _, e := range kept {
 		_, id, _, err := check.ParseIncidentID(e.ID)
 		worker, about := check.WorkerOf(id)
 		var inc check.Incident

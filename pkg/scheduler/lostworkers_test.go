@@ -37,8 +37,11 @@ func TestLostWorkersIncidents(t *testing.T) {
 		r.must(r.client.HSet(ctx, r.KeyIncidents(lane0), "default/check/1", `{"id":"default/check/1"}`, "default/worker:x/1", "junk").Err())
 
 		later := now + 5
-		r.must(r.s.resolveLostWorkers(ctx, lane0, later))
-		r.must(r.s.resolveLostWorkers(ctx, lane0, later+time.Minute.Milliseconds()))
+		for _, at := range []int64{later, later + time.Minute.Milliseconds()} {
+			kept, err := r.Incidents(ctx, lane0)
+			r.must(err)
+			r.must(r.s.resolveLostWorkers(ctx, lane0, kept, at))
+		}
 		var resolved []string
 		for _, m := range r.client.XRange(ctx, r.KeyChanges(lane0), "-", "+").Val() {
 			var ev check.Event

@@ -71,8 +71,8 @@ type Incidents interface {
 	Incident(ctx context.Context, lane check.Lane, id string) (incident, ack string, err error)
 	Ack(ctx context.Context, lane check.Lane, a check.Acking) (check.AdoptOutcome, error)
 	EndOrphan(ctx context.Context, lane check.Lane, o check.Orphan) (check.AdoptOutcome, error)
-	// DropResolved removes incidents that were resolved before a time, unix ms.
-	DropResolved(ctx context.Context, lane check.Lane, before int64) (int, error)
+	// DropResolved removes those of kept that were resolved before a time, unix ms.
+	DropResolved(ctx context.Context, lane check.Lane, kept []check.IncidentEntry, before int64) (int, error)
 }
 
 // Calendar holds the downtimes.

@@ -224,10 +224,14 @@ func (s *Scheduler) cleanLane(ctx context.Context, p *pass) error {
 	if err != nil {
 		return err
 	}
-	if err := s.resolveLostWorkers(ctx, p.lane, now); err != nil {
+	kept, err := s.q.Incidents(ctx, p.lane)
+	if err != nil {
 		return err
 	}
-	_, err = s.q.DropResolved(ctx, p.lane, now-incidentMemory.Milliseconds())
+	if err := s.resolveLostWorkers(ctx, p.lane, kept, now); err != nil {
+		return err
+	}
+	_, err = s.q.DropResolved(ctx, p.lane, kept, now-incidentMemory.Milliseconds())
 	return err
 }
 

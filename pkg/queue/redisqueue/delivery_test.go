@@ -442,7 +442,9 @@ func TestDropResolved(t *testing.T) {
 		old, young, open := `{"id":"default/a/1","resolved":5}`, `{"id":"default/b/1","resolved":50}`, `{"id":"default/c/1"}`
 		r.must(r.client.HSet(ctx, key, "default/a/1", old, "default/a/1/ack", "{}", "default/a/1/pager", "T-1", "default/a/1/e.mail-2", "",
 			"default/b/1", young, "default/b/1/pager", "T-2", "default/c/1", open, "default/c/1/pager", "T-3").Err())
-		if n, err := r.DropResolved(ctx, lane, 10); n != 1 || err != nil {
+		kept, err := r.Incidents(ctx, lane)
+		r.must(err)
+		if n, err := r.DropResolved(ctx, lane, kept, 10); n != 1 || err != nil {
 			t.Errorf("DropResolved() = %d, %v, want 1", n, err)
 		}
 		left := r.client.HGetAll(ctx, key).Val()

@@ -7,15 +7,12 @@ import (
 	"github.com/redpoll/redpoll/pkg/check"
 )
 
-// DropResolved removes the incidents of a lane that were resolved before a
-// time, unix ms, with everything that stands beside them, and returns how many.
-func (q *Queue) DropResolved(ctx context.Context, lane check.Lane, before int64) (int, error) {
-	all, err := q.Incidents(ctx, lane)
-	if err != nil {
-		return 0, err
-	}
+// DropResolved removes those of a lane's incidents, as they were read, that were
+// resolved before a time, unix ms, with everything that stands beside them, and
+// returns how many. One that is resolved never changes again.
+func (q *Queue) DropResolved(ctx context.Context, lane check.Lane, kept []IncidentEntry, before int64) (int, error) {
 	var ids []string
-	for _, e := range all {
+	for _, e := range kept {
 		var inc check.Incident
 		if json.Unmarshal([]byte(e.Incident), &inc) == nil && inc.Resolved != 0 && inc.Resolved < before {
 			ids = append(ids, e.ID)
