@@ -131,10 +131,19 @@ func Skip(_ *Check, s Schedule, planned, now time.Time) bool {
 
 // Quarantine gives the next due time of a check that has cost its crashes-th
 // worker (3 or more): the first slot that is at least 5 minutes away, 10 for
-// the next crash, doubling up to an hour. Zero: the schedule has no such slot.
-func Quarantine(crashes int, s Schedule, now time.Time) time.Time {
-	wait := min(5*time.Minute<<min(max(crashes-3, 0), 4), time.Hour)
-	return s.Next(now.Add(wait - time.Millisecond))
+// the next crash, doubling up to an hour. due is when it would run else: what
+// has no slot any more, a one-shot that is retried or held, runs then, and not
+// sooner. Zero: never again.
+func Quarantine(crashes int, s Schedule, due, now time.Time) time.Time {
+	first := now.Add(min(5*time.Minute<<min(max(crashes-3, 0), 4), time.Hour))
+	slot := s.Next(first.Add(-time.Millisecond))
+	switch {
+	case !slot.IsZero() || due.IsZero():
+		return slot
+	case due.Before(first):
+		return first
+	}
+	return due
 }
 
 // Horizon gives the latest due time that a waiting check may have: two periods

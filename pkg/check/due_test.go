@@ -153,12 +153,17 @@ func TestQuarantine(t *testing.T) {
 		{3, mustCron(t, "7 * * * *", ""), base, 7 * time.Minute},
 	}
 	for _, tt := range tests {
-		if got := Quarantine(tt.crashes, tt.s, tt.now); !got.Equal(base.Add(tt.want)) {
+		if got := Quarantine(tt.crashes, tt.s, tt.now.Add(time.Second), tt.now); !got.Equal(base.Add(tt.want)) {
 			t.Errorf("Quarantine(%d, %v) = %v, want %v", tt.crashes, tt.s, got, base.Add(tt.want))
 		}
 	}
-	if got := Quarantine(3, At{base}, base); !got.IsZero() {
+	if got := Quarantine(3, At{base}, time.Time{}, base); !got.IsZero() {
 		t.Errorf("Quarantine of a one-shot = %v, want never", got)
+	}
+	for due, want := range map[time.Duration]time.Duration{10 * time.Second: 5 * time.Minute, time.Hour: time.Hour} {
+		if got := Quarantine(3, At{base}, base.Add(due), base); !got.Equal(base.Add(want)) {
+			t.Errorf("Quarantine of a one-shot that is due after %v = %v, want after %v", due, got, want)
+		}
 	}
 }
 

@@ -69,7 +69,7 @@ func (w *Worker) completion(r *run, next *check.Last, ev *check.Event, mutated b
 	}
 	if r.putAway() {
 		done.KeepCrashes = true
-		due = check.Quarantine(r.lease.Crashes, r.spec.schedule, r.now())
+		due = check.Quarantine(r.lease.Crashes, r.spec.schedule, due, r.now())
 	}
 	done.Next = unixMilli(due)
 	if missed > 0 {
