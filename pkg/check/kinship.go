@@ -8,6 +8,8 @@ type Neighbour struct {
 	There, Paused bool
 	// Crashes counts the workers that were lost while they ran it.
 	Crashes int
+	// At is when a one-shot is to run, unix ms, 0 for any other check.
+	At int64
 	// Last is its latest run, nil when there was none.
 	Last *Last
 }
@@ -43,7 +45,8 @@ const (
 // latest run at started, both unix ms. known are the checks that are known so
 // far, by id; those that are not there stand in it as well.
 //
-// A parent that does not exist or is paused holds nothing. Neither does one
+// A parent that does not exist or is paused holds nothing. Neither does a
+// one-shot whose time is still ahead, which is not made to run before, nor one
 // that is held, over any number of parents, by a check that comes twice or by
 // c itself: in a circle each would wait for the others.
 func Kin(c *Check, known map[string]Neighbour, down, started int64) Kinship {
@@ -54,7 +57,7 @@ func Kin(c *Check, known map[string]Neighbour, down, started int64) Kinship {
 		switch {
 		case !ok:
 			k.Missing = append(k.Missing, id)
-		case !n.There || n.Paused:
+		case !n.There || n.Paused || n.At > started:
 		case n.Last == nil:
 			stale = append(stale, id)
 		case n.Last.inTrouble():

@@ -23,6 +23,10 @@ func TestKin(t *testing.T) {
 	unknown.Last.State = StateUnknown
 	paused, pricey := crit(1100, ""), ok(10, 10)
 	paused.Paused, pricey.Crashes = true, 2
+	at := func(n Neighbour, at int64) Neighbour {
+		n.At = at
+		return n
+	}
 	tests := []struct {
 		name    string
 		parents []string
@@ -36,6 +40,10 @@ func TestKin(t *testing.T) {
 		{"well, but that is old", []string{"r"}, map[string]Neighbour{"r": ok(999, 10)}, Kinship{Unsure: "r", Hurry: []string{"r"}}},
 		{"well, but only since this run began", []string{"r"}, map[string]Neighbour{"r": ok(1000, 950)}, Kinship{Unsure: "r", Hurry: []string{"r"}}},
 		{"never ran", []string{"r"}, map[string]Neighbour{"r": {There: true}}, Kinship{Unsure: "r", Hurry: []string{"r"}}},
+		{"runs once, later", []string{"r"}, map[string]Neighbour{"r": at(Neighbour{There: true}, 901)}, Kinship{}},
+		{"runs once, later, and was run by hand", []string{"r"}, map[string]Neighbour{"r": at(ok(10, 10), 901)}, Kinship{}},
+		{"runs once, later, was run by hand and is in trouble", []string{"r", "s"}, map[string]Neighbour{"r": at(crit(1100, ""), 901), "s": ok(1100, 10)}, Kinship{}},
+		{"runs once, and is about to", []string{"r"}, map[string]Neighbour{"r": at(Neighbour{There: true}, 900)}, Kinship{Unsure: "r", Hurry: []string{"r"}}},
 		{"old, and it cost workers", []string{"r"}, map[string]Neighbour{"r": pricey}, Kinship{Unsure: "r"}},
 		{"WARN can be reached", []string{"r"}, map[string]Neighbour{"r": warn}, Kinship{}},
 		{"WARN and held itself", []string{"r"}, map[string]Neighbour{"r": warnHeld, "core": crit(1100, "")}, Kinship{Parent: "r"}},

@@ -190,6 +190,8 @@ type Nearby struct {
 	There, Paused bool
 	// Crashes counts the workers that were lost while they ran it.
 	Crashes int
+	// At is when a one-shot is to run, unix ms, 0 for any other check.
+	At int64
 	// Last is its last record, JSON; empty when there is none.
 	Last string
 }

@@ -163,7 +163,7 @@ func (w *Worker) meet(ctx context.Context, zone string, ids []string, known map[
 		n := check.Neighbour{}
 		if i < len(found) {
 			f := found[i]
-			n.There, n.Paused, n.Crashes = f.There, f.Paused, f.Crashes
+			n.There, n.Paused, n.Crashes, n.At = f.There, f.Paused, f.Crashes, f.At
 			if last, err := decodeLast(f.Last); err == nil { // what cannot be read is none
 				// The rest, texts and metrics, would only fill the memory.
 				n.Last = &check.Last{Result: check.Result{State: last.State}, Started: last.Started, Since: last.Since, Held: last.Held}

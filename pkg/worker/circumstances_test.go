@@ -229,6 +229,25 @@ type replyError string
 func (e replyError) Error() string { return string(e) }
 func (replyError) RedisError()     {}
 
+// A parent that runs once, later, is not made to run before, and nothing waits
+// for it.
+func TestParentOfLater(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newFake()
+		w := startAround(t, q)
+		pass(time.Second)
+		q.aroundMu.Lock()
+		q.near = map[string]check.Nearby{"once": {There: true, At: q.now() + 60_000}}
+		q.aroundMu.Unlock()
+		ev, _ := w.ran(q, "a", check.StateCrit, `,"parents":["once"]`)
+		if ev.Change != check.ChangeOpen || ev.Held != "" || len(q.hurried) > 0 {
+			t.Errorf("change %q, held %q, hurried %v; want an incident and nobody hurried", ev.Change, ev.Held, q.hurried)
+		}
+		w.stop()
+	})
+}
+
 func TestParentsHoldIncidents(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

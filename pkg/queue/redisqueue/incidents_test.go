@@ -169,12 +169,16 @@ func TestNeighbours(t *testing.T) {
 		r.must(err)
 		_, err = r.Adopt(ctx, lane, []check.Adoption{{ID: "paused", Rev: "9001-0", Spec: specText("paused", 1), SHA: sha(specText("paused", 1)), Paused: true}})
 		r.must(err)
+		once := `{"id":"once","command":"tcp","at":"2070-01-31T12:00:00Z"}`
+		_, err = r.Adopt(ctx, lane, []check.Adoption{{ID: "once", Rev: "9002-0", Spec: once, SHA: sha(once), First: 3_158_395_200_000}})
+		r.must(err)
 		r.must(r.client.HSet(ctx, r.KeyRuns(lane), "junk", "junk").Err())
-		got, err := r.Neighbours(ctx, "default", []string{"runs", "runs2", "new", "gone", "paused", "junk", "none"})
+		got, err := r.Neighbours(ctx, "default", []string{"runs", "runs2", "new", "gone", "paused", "junk", "none", "once"})
 		r.must(err)
 		want := []check.Nearby{
 			{ID: "runs", There: true, Last: `{"state":"OK"}`}, {ID: "runs2", There: true}, {ID: "new", There: true},
 			{ID: "gone"}, {ID: "paused", There: true, Paused: true}, {ID: "junk"}, {ID: "none"},
+			{ID: "once", There: true, At: time.Date(2070, 1, 31, 12, 0, 0, 0, time.UTC).UnixMilli()},
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("Neighbours() = %+v, want %+v", got, want)

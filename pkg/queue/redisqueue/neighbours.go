@@ -17,10 +17,10 @@ func (q *Queue) Neighbours(ctx context.Context, zone string, ids []string) ([]ch
 		return nil, err
 	}
 	pipe := q.client.Pipeline()
-	cmds := make([][2]*redis.StringCmd, len(ids))
+	cmds := make([][3]*redis.StringCmd, len(ids))
 	for i, id := range ids {
 		lane := lanes[i]
-		cmds[i] = [2]*redis.StringCmd{pipe.HGet(ctx, q.KeyRuns(lane), id), pipe.HGet(ctx, q.KeyLast(lane), id)}
+		cmds[i] = [3]*redis.StringCmd{pipe.HGet(ctx, q.KeyRuns(lane), id), pipe.HGet(ctx, q.KeyLast(lane), id), pipe.HGet(ctx, q.KeySpecs(lane), id)}
 	}
 	_, _ = pipe.Exec(ctx) // each command has its own error
 	out := make([]check.Nearby, len(ids))
@@ -35,6 +35,9 @@ func (q *Queue) Neighbours(ctx context.Context, zone string, ids []string) ([]ch
 			frozen := (rec.Way.Kind == 'w' || rec.Way.Kind == 'p')
 			out[i].There = rec.State == "waiting" || rec.State == "queued" || rec.State == "leased" || frozen
 			out[i].Paused, out[i].Crashes = rec.Paused || rec.Way.Kind == 'p', rec.Crashes
+		}
+		if c, err := check.Parse([]byte(cmds[i][2].Val())); err == nil && !c.At.IsZero() {
+			out[i].At = c.At.UnixMilli()
 		}
 	}
 	return out, nil
