@@ -107,7 +107,11 @@ func (a *app) describe(ctx context.Context, conn *connection, t target) (*descri
 	if err != nil || p.Spec == "" {
 		return nil, err
 	}
-	d := &description{checkRow: newCheckRow(parseStored(lane, p.Stored)), Lane: lane.String(), Due: p.Due, Last: parseLast(p.Last)}
+	st := parseStored(lane, p.Stored)
+	if st.err == nil && isRefused(p.Record, p.Spec) {
+		st.refused = refusal(conn, st.check)
+	}
+	d := &description{checkRow: newCheckRow(st), Lane: lane.String(), Due: p.Due, Last: parseLast(p.Last)}
 	if p.Record.State != "" {
 		d.Run = newRunRow(p.Record)
 	}

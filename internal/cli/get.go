@@ -40,6 +40,9 @@ func newCheckRow(s stored) checkRow {
 			r.Spec, _ = json.Marshal(s.Spec) // a string always encodes
 		}
 	}
+	if s.refused != "" {
+		r.Error = s.refused
+	}
 	if last := parseLast(s.Last); last != nil {
 		r.State, r.Reason, r.Text = last.State.String(), last.Reason, last.Text
 		r.Since, r.Ran, r.Worker, r.Held = last.Since, last.Started, last.Worker, last.Held
@@ -173,6 +176,9 @@ func (a *app) all(ctx context.Context, conn *connection, sel selector) ([]checkR
 		if err := a.withLast(ctx, conn, lane, picked); err != nil {
 			return err
 		}
+		if err := refusals(ctx, conn, lane, picked); err != nil {
+			return err
+		}
 		for _, s := range picked {
 			rows = append(rows, newCheckRow(s))
 		}
@@ -199,7 +205,11 @@ func (a *app) named(ctx context.Context, conn *connection, args []string) (rows 
 			a.tellMissing(ctx, conn, t)
 			continue
 		}
-		rows = append(rows, newCheckRow(s))
+		page := []stored{s}
+		if err := refusals(ctx, conn, s.lane, page); err != nil {
+			return nil, 0, err
+		}
+		rows = append(rows, newCheckRow(page[0]))
 	}
 	return rows, missing, nil
 }

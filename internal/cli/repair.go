@@ -25,8 +25,8 @@ func (v *verifier) repair(ctx context.Context) error {
 				continue
 			}
 			switch p.Kind {
-			case "bad_spec", "wrong_id":
-				continue // only its author knows what it should be
+			case "bad_spec", "wrong_id", kindRefused:
+				continue // only its author knows
 			case kindTwin, kindFrozen:
 				continue // schedulers carry checks on
 			case "stray":

@@ -22,6 +22,9 @@ type stored struct {
 	check *check.Check // nil when the text cannot be read
 	err   error        // why not
 	bare  bool         // the text names no zone
+	// refused says why schedulers refused the text, where they did: the check
+	// stands still.
+	refused string
 }
 
 // lanes lists the lanes of --zone, of all zones without it.

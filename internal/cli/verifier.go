@@ -253,6 +253,9 @@ func (v *verifier) page(ctx context.Context, lane check.Lane, page []check.Store
 	for _, f := range found {
 		kinds[f.ID] = f.Kind
 	}
+	if err := refusals(ctx, v.conn, lane, read); err != nil {
+		return out, err
+	}
 	placed, err := v.places(ctx, lane, read, kinds, zones)
 	return append(out, placed...), err
 }

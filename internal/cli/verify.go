@@ -38,6 +38,7 @@ type verifyReport struct {
 var problemTexts = map[string]string{
 	"bad_spec":     "the spec cannot be read",
 	"wrong_id":     "the spec's id is not the name that it stands under",
+	"refused":      "the spec was refused, so the check does not run: 'redpoll describe' says why",
 	"wrong_lane":   "the spec stands in a lane that it does not belong to",
 	"new":          "a spec without a record: nobody has adopted it",
 	"hand":         "the spec was changed by hand and nobody has adopted it",
@@ -141,6 +142,27 @@ func awaitsScheduler(kind string) bool {
 	return slices.Contains([]string{"new", "hand", "vanished", "wrong_lane", kindTwin}, kind)
 }
 
+// tellRepair says what can be done about problems.
+func (a *app) tellRepair(problems []problem, repaired bool) {
+	texts := 0
+	for _, p := range problems {
+		if textProblem(p.Kind) {
+			texts++
+		}
+	}
+	if texts < len(problems) && !repaired {
+		fmt.Fprintln(a.Stderr, "redpoll: 'redpoll verify --repair' mends what can be mended")
+	}
+	if texts > 0 {
+		fmt.Fprintf(a.Stderr, "redpoll: %s that only you can put right: set the check anew, or delete it\n", count(texts, "spec"))
+	}
+}
+
+// textProblem tells kinds of which only a check's author knows what is right.
+func textProblem(kind string) bool {
+	return slices.Contains([]string{"bad_spec", "wrong_id", kindRefused}, kind)
+}
+
 func (a *app) printVerify(r verifyReport, repair bool) error {
 	if a.opt.output != formatTable {
 		if a.opt.output == formatName {
@@ -157,9 +179,7 @@ func (a *app) printVerify(r verifyReport, repair bool) error {
 		if err := a.printer().table([]string{"CHECK", "LANE", "PROBLEM", "REPAIR", "MEANING"}, rows); err != nil {
 			return err
 		}
-		if !repair {
-			fmt.Fprintln(a.Stderr, "redpoll: 'redpoll verify --repair' mends them")
-		}
+		a.tellRepair(r.Problems, repair)
 	}
 	moving := ""
 	if r.Moving > 0 {

@@ -27,6 +27,9 @@ func (v *verifier) places(ctx context.Context, lane check.Lane, read []stored, k
 				v.report.Moving++
 			}
 		}
+		if kind == "" && p.refused != "" {
+			kind = kindRefused
+		}
 		if kind != "" {
 			out = append(out, newProblem(lane, p.ID, kind))
 		}

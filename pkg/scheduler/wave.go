@@ -213,6 +213,9 @@ func (b *batch) single(ctx context.Context, lane check.Lane, r *request, st chec
 		out, err = b.s.q.Remove(ctx, lane, removal(lane, st, r.entry, b.now))
 	case check.OpRun:
 		out, err = b.s.q.RunNow(ctx, lane, r.req.ID, r.entry)
+		if err == nil && out == check.AdoptMissing && st.Spec != "" {
+			r.reject("the spec of check " + r.req.ID + " was written by hand and is not taken over: it was refused, or waits for the next pass of repair")
+		}
 	case check.OpAck, check.OpUnack:
 		out, err = b.ack(ctx, lane, r, st)
 	}

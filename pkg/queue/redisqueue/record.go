@@ -95,6 +95,34 @@ func dash(s string) string {
 	return s
 }
 
+// Records reads run records of checks, one answer for each id: the zero value
+// where there is none, state "unreadable" where it is junk.
+func (q *Queue) Records(ctx context.Context, lane check.Lane, ids []string) ([]Record, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	found, err := q.client.HMGet(ctx, q.KeyRuns(lane), ids...).Result()
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", q.KeyRuns(lane), err)
+	}
+	out := make([]Record, len(ids))
+	for i := range ids {
+		out[i] = readRecord(toText(found[i]))
+	}
+	return out, nil
+}
+
+func readRecord(text string) Record {
+	if text == "" {
+		return Record{}
+	}
+	r, err := ParseRecord(text)
+	if err != nil {
+		r.State = "unreadable"
+	}
+	return r
+}
+
 // Place is where a check stands right now.
 type Place struct {
 	check.Stored
@@ -124,12 +152,7 @@ func (q *Queue) Places(ctx context.Context, lane check.Lane, ids []string) ([]Pl
 	}
 	out := make([]Place, len(ids))
 	for i := range ids {
-		out[i] = Place{Stored: stored[i], Due: int64(due[i].Val())}
-		if text := toText(runs.Val()[i]); text != "" {
-			if out[i].Record, err = ParseRecord(text); err != nil {
-				out[i].Record.State = "unreadable"
-			}
-		}
+		out[i] = Place{Stored: stored[i], Record: readRecord(toText(runs.Val()[i])), Due: int64(due[i].Val())}
 	}
 	return out, nil
 }

@@ -1,0 +1,42 @@
+package cli
+
+import (
+	"context"
+	"strings"
+
+	"github.com/redpoll/redpoll/pkg/check"
+	"github.com/redpoll/redpoll/pkg/commands"
+	"github.com/redpoll/redpoll/pkg/queue/redisqueue"
+)
+
+// kindRefused is a spec that can be read and that no scheduler takes: its params
+// or its command are wrong. A hand wrote it, and the check stands still.
+const kindRefused = "refused"
+
+// isRefused tells whether a record says that this very text was refused.
+func isRefused(r redisqueue.Record, spec string) bool {
+	return r.State == "bad" && r.SHA != "" && strings.HasPrefix(check.SHA(spec), r.SHA)
+}
+
+// refusals says of those of a page whose spec was refused why.
+func refusals(ctx context.Context, conn *connection, lane check.Lane, page []stored) error {
+	records, err := conn.Records(ctx, lane, idsOf(page))
+	if err != nil {
+		return err
+	}
+	for i := range page {
+		if s := &page[i]; s.err == nil && s.lane == lane && isRefused(records[i], s.Spec) {
+			s.refused = refusal(conn, s.check)
+		}
+	}
+	return nil
+}
+
+// refusal says why a check stands still: what is wrong with its params, as far
+// as that can be known here.
+func refusal(conn *connection, c *check.Check) string {
+	if err := validateParams(commands.Builtin(), c); err != nil {
+		return "refused: " + err.Error()
+	}
+	return "refused: " + conn.KeyIntakeLog() + " has the verdict"
+}
