@@ -40,12 +40,12 @@ type UnknownNameError struct {
 
 // Error names the nearest and all known names.
 func (e *UnknownNameError) Error() string {
-	text := fmt.Sprintf("%s: there is no %s", e.What, quoteShort(e.Name))
+	text, mark := fmt.Sprintf("%s: there is no %s", e.What, quoteShort(e.Name)), ";"
 	if e.Nearest != "" {
-		text += ", did you mean " + e.Nearest + "?"
+		text, mark = text+", did you mean "+e.Nearest+"?", ""
 	}
 	if len(e.Known) > 0 {
-		text += " known: " + strings.Join(e.Known, ", ")
+		text += mark + " known: " + strings.Join(e.Known, ", ")
 	}
 	return text
 }

@@ -49,6 +49,7 @@ func TestBuild(t *testing.T) {
 		{"http", `{"port":"x"}`, `params.port: want a whole number of 64 bits, got "x"`},
 		{"http", `[]`, "params: want an object, got a list"},
 		{"htp", `{}`, `command: there is no "htp", did you mean http? known: dns, http`},
+		{"nothing-like-it", `{}`, `command: there is no "nothing-like-it"; known: dns, http`},
 	}
 	for _, tt := range tests {
 		cmd, err := commands.Build(tt.name, json.RawMessage(tt.params))
