@@ -118,6 +118,8 @@ type app struct {
 	opt     options
 	conn    *connection // opened by the first verb that needs it
 	started bool        // the command line was accepted, a verb runs
+	// anySchema says that keys of a newer redpoll are no reason to stop.
+	anySchema bool
 }
 
 // root builds the tree of verbs.

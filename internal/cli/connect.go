@@ -19,7 +19,8 @@ type connection struct {
 	closer io.Closer
 }
 
-// connect opens the way to Redis, once, and asks whether anybody is there.
+// connect opens the way to Redis, once, and asks whether anybody is there, and
+// whether the keys are those that we know.
 func (a *app) connect(ctx context.Context) (*connection, error) {
 	if a.conn != nil {
 		return a.conn, nil
@@ -33,6 +34,12 @@ func (a *app) connect(ctx context.Context) (*connection, error) {
 	defer cancel()
 	if err := client.Ping(ctx).Err(); err != nil {
 		return nil, a.refused(err)
+	}
+	if a.anySchema {
+		return a.conn, nil
+	}
+	if err := a.conn.Newer(ctx); err != nil {
+		return nil, err
 	}
 	return a.conn, nil
 }

@@ -112,6 +112,7 @@ func (d *doctor) run(ctx context.Context) int {
 	d.icmp()
 	d.limits()
 	d.host.look(d)
+	d.app.anySchema = true // which is one of the findings
 	conn, err := d.app.connect(ctx)
 	if err != nil {
 		code := d.app.code(err)

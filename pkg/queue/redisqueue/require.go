@@ -143,7 +143,27 @@ func (q *Queue) schema(ctx context.Context) error {
 	case err != nil:
 		return fmt.Errorf("read schema of %s: %w", q.KeyMeta(), err)
 	case have > Schema:
-		return fmt.Errorf("%s says schema %d, this binary knows %d: a newer redpoll runs here, upgrade this one", q.KeyMeta(), have, Schema)
+		return &NewerError{q.KeyMeta(), have}
+	}
+	return nil
+}
+
+// NewerError says that the keys are those of a newer redpoll.
+type NewerError struct {
+	Key  string // where the schema stands
+	Have int
+}
+
+func (e *NewerError) Error() string {
+	return fmt.Sprintf("%s says schema %d, this binary knows %d: a newer redpoll runs here, upgrade this one", e.Key, e.Have, Schema)
+}
+
+// Newer gives a *NewerError when the keys are those of a newer redpoll, and nil
+// when they are not or that cannot be read: not everybody has the right to.
+func (q *Queue) Newer(ctx context.Context) error {
+	var newer *NewerError
+	if err := q.schema(ctx); errors.As(err, &newer) {
+		return newer
 	}
 	return nil
 }
