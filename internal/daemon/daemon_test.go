@@ -218,12 +218,12 @@ func TestLogger(t *testing.T) {
 		args []string
 		want string
 	}{
-		{nil, "level=WARN msg=odd check=a"},
-		{[]string{"-log-format=json"}, `"level":"WARN","msg":"odd","check":"a"`},
+		{nil, "level=WARN msg=odd check=a took=1.5s"},
+		{[]string{"-log-format=json"}, `"level":"WARN","msg":"odd","check":"a","took":"1.5s"`},
 		{[]string{"-log-level=error"}, ""},
 	} {
 		c, p := common(t, tt.args...)
-		c.Logger(p.Stderr).Warn("odd", "check", "a")
+		c.Logger(p.Stderr).Warn("odd", "check", "a", "took", 1500*time.Millisecond)
 		if got := fmt.Sprint(p.Stderr); !strings.Contains(got, tt.want) || (tt.want == "") != (got == "") {
 			t.Errorf("Logger(%v) wrote %q, want %q", tt.args, got, tt.want)
 		}
