@@ -125,8 +125,10 @@ func TestDowntimesOf(t *testing.T) {
 func TestDowntimeRequestFaults(t *testing.T) {
 	t.Parallel()
 	for words, want := range map[string]string{
-		"for=1h":      "checks: is missing",
-		"checks=web1": "until: is missing: want until or for, or cron and for",
+		"for=1h":             "checks: is missing",
+		"checks=web1":        "until: is missing: want until or for, or cron and for",
+		"checks=web1 for=0s": `for: "0s": want more than 0`,
+		"checks=web1 for=0s until=2030-01-01T00:00:00Z":                    `for: "0s": want more than 0`,
 		"checks=web1 for=1h until=2030-01-31T12:00:00Z":                    "for: stands beside until",
 		"checks=web1 for=-1h":                                              "for: -1h: want more than 0",
 		"checks=web1 for=9000h":                                            "until: want at most 366 days after from",

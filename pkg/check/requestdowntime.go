@@ -49,6 +49,10 @@ func (r *Request) downtime(fields map[string]string) error {
 	if err := dec.err(); err != nil {
 		return err
 	}
+	if text, given := fields["for"]; given && d.For == 0 {
+		f.addf("for", "%s: want more than 0", quoteShort(text))
+		return f.err()
+	}
 	// What does not depend on the entry is told here.
 	whole := *d
 	if whole.From.IsZero() && !whole.Until.IsZero() {
