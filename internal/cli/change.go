@@ -91,7 +91,7 @@ func (a *app) confirm(what string, found []target) error {
 	}
 	fmt.Fprintln(a.Stderr)
 	if !isTerminal(a.Stdin) {
-		return usagef("%d checks: --yes is needed where nobody can be asked", len(found))
+		return usagef("%s: --yes is needed where nobody can be asked", count(len(found), "check"))
 	}
 	fmt.Fprint(a.Stderr, "Sure? [y/N] ")
 	answer, _ := bufio.NewReader(a.Stdin).ReadString('\n')

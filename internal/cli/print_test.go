@@ -3,6 +3,8 @@ package cli
 import (
 	"strings"
 	"testing"
+
+	"github.com/redpoll/redpoll/pkg/check"
 )
 
 type thing struct {
@@ -56,5 +58,18 @@ func TestPrintList(t *testing.T) {
 				t.Errorf("printed\n%q, want part\n%q", out.String(), tt.wants)
 			}
 		})
+	}
+}
+
+// An acknowledgement happens behind the run whose result it carries.
+func TestEventViewOfAnAck(t *testing.T) {
+	t.Parallel()
+	ev := check.Event{Planned: 5000, Started: 1000, Finished: 1200, Change: check.ChangeAck, Check: check.EventCheck{ID: "a"}}
+	if row := eventView().row(ev); row[0] != clock(5000) || row[4] != "-" || row[5] != "-" {
+		t.Errorf("row of an ack = %q, want the time of the ack, nothing taken and nothing late", row)
+	}
+	ev.Planned, ev.Change = 990, check.ChangeOpen
+	if row := eventView().row(ev); row[0] != clock(1200) || row[4] != "200ms" || row[5] != "10ms" {
+		t.Errorf("row of a run = %q, want 200ms taken, 10ms late", row)
 	}
 }

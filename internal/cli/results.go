@@ -233,9 +233,12 @@ func eventView() view[check.Event] {
 	return view[check.Event]{
 		head: []string{"TIME", "CHECK", "STATE", "REASON", "TOOK", "LATE", "WORKER", "INCIDENT", "TEXT"},
 		row: func(ev check.Event) []string {
+			at, took, late := ev.Finished, fmt.Sprintf("%dms", ev.Finished-ev.Started), fmt.Sprintf("%dms", ev.Started-ev.Planned)
+			if ev.Planned > ev.Finished { // a change that no run made, such as an acknowledgement
+				at, took, late = ev.Planned, "-", "-"
+			}
 			return []string{
-				clock(ev.Finished), eventTarget(&ev), ev.Result.State.String(), cmpOr(ev.Result.Reason, "-"),
-				fmt.Sprintf("%dms", ev.Finished-ev.Started), fmt.Sprintf("%dms", ev.Started-ev.Planned), ev.Worker,
+				clock(at), eventTarget(&ev), ev.Result.State.String(), cmpOr(ev.Result.Reason, "-"), took, late, ev.Worker,
 				cmpOr(string(ev.Change), "-"), shorten(ev.Result.Text, 80),
 			}
 		},
