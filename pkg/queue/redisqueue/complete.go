@@ -84,6 +84,10 @@ func heldRecord(c *check.Completion) (held, after string) {
 	if c.KeepCrashes {
 		crashes = w[6]
 	}
+	first := w[10]
+	if first != "1" { // where an edit during a run that was lost would have begun: this run was made by it
+		first = "0"
+	}
 	nonce := c.Token[strings.LastIndexByte(c.Token, '/')+1:]
-	return c.Record, state + " - " + w[2] + " - - 0 " + crashes + " " + w[7] + " " + nonce + " " + w[9] + " " + w[10]
+	return c.Record, state + " - " + w[2] + " - - 0 " + crashes + " " + w[7] + " " + nonce + " " + w[9] + " " + first
 }

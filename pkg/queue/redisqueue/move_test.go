@@ -136,6 +136,30 @@ func TestMoveWaitsForTheRun(t *testing.T) {
 	}
 }
 
+// An edit during a run that is lost leaves nothing behind once the check has run
+// by it: the next run is marked as any other.
+func TestEditDuringALostRun(t *testing.T) {
+	eachQueue(t, func(t *testing.T, r *rig) {
+		lost := r.start("a", "w/lost")
+		r.set("a", 2, r.now()+100)
+		r.expire("a")
+		again := r.lease("w/again", lost.Entry)
+		if len(again) != 1 || again[0].Record == "" {
+			t.Fatalf("Lease = %+v, want the run taken over", again)
+		}
+		if got := r.complete(done(again[0], r.now())); got[0] != check.OutcomeDone || r.place("a").Record.First != 0 {
+			t.Fatalf("Complete = %v, then the check is %+v, want no time of the edit", got, r.place("a"))
+		}
+		eventually(t, func() bool { return r.dispatch().Moved == 1 })
+		next := r.lease("w/next", r.read("w")...)
+		if f := r.freeze(lane, other, "a"); len(next) != 1 || f.Outcome != check.MoveBusy {
+			t.Fatalf("Lease = %+v, Freeze = %+v", next, f)
+		}
+		r.complete(done(next[0], r.now()))
+		eventually(t, func() bool { return len(r.dispatch().Frozen) == 1 })
+	})
+}
+
 // A check that is not to move after all runs on as if nothing had been asked.
 func TestMoveThatIsCalledOff(t *testing.T) {
 	eachQueue(t, func(t *testing.T, r *rig) {
