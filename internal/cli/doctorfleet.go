@@ -93,7 +93,9 @@ func (d *doctor) zone(ctx context.Context, zone string, lanes []check.Lane, live
 		if s, err := c.Stats(ctx, lane); err == nil {
 			late = max(late, time.Duration(s.Overdue)*time.Millisecond)
 		}
-		queued = max(queued, d.group(ctx, lane, now))
+		if waited := d.group(ctx, lane, now); n > 0 { // else it is left of a check that was removed
+			queued = max(queued, waited)
+		}
 	}
 	what := "zone " + zone
 	var offered []string
