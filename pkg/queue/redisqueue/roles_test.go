@@ -259,7 +259,7 @@ func TestRolesGetPasswords(t *testing.T) {
 	}
 	server := redistest.StartUsers(t, made)
 	for _, m := range regexp.MustCompile(`(?m)^user (\w+) reset on`).FindAllStringSubmatch(string(made), -1) {
-		if err := ping(t, server.URL(), Security{Username: m[1], PasswordFile: filepath.Join(dir, m[1]+".password")}); err != nil {
+		if err := ping(t, server.URL()+answers, Security{Username: m[1], PasswordFile: filepath.Join(dir, m[1]+".password")}); err != nil {
 			t.Errorf("%s with the password that was made: %v", m[1], err)
 		}
 	}
