@@ -64,6 +64,9 @@ func (w *Worker) lacks(r *run) {
 // watchAbsent counts events for handlers that nobody has, until p.queue ends.
 func (w *Worker) watchAbsent(p phases) {
 	for pause(p.queue, jitter(beatEvery)) {
+		if w.away.lately(3 * beatEvery) {
+			continue // the others have yet to beat again
+		}
 		w.absent.mu.Lock()
 		met := w.absent.met
 		w.absent.met = nil

@@ -63,3 +63,29 @@ func TestHandlersElsewhere(t *testing.T) {
 		})
 	}
 }
+
+// Behind an outage of the queue the heartbeats are old: who delivers is known
+// when the others have beaten again.
+func TestHandlersElsewhereBehindOutage(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		// It beats again 75 s from now, which nobody can see 9 s before.
+		beat := check.Heartbeat{Name: "w2", Zones: []string{"default"}, Delivers: []string{"pager"}, Every: 3000, At: time.Now().Add(75 * time.Second).UnixMilli()}
+		q, m := &crewed{fake: newFake(), beats: []check.Heartbeat{beat}}, newCounter()
+		gone := q.canGo()
+		w := start(t, q.fake, func(c *Config) { c.Queue, c.Metrics = q, m })
+		gone.Store(true)
+		pass(time.Minute)
+		gone.Store(false)
+		q.put("a", specOf("a", "fine", `,"handlers":["pager","graphs"]`))
+		pass(5 * time.Second)
+		if got := m.count(CountNoHandler); got != 0 {
+			t.Errorf("%d events were missed, and nobody can know", got)
+		}
+		pass(13 * time.Second)
+		w.stop()
+		if got := m.count(CountNoHandler); got != 1 {
+			t.Errorf("%d events were missed, want that for graphs", got)
+		}
+	})
+}
