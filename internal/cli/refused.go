@@ -2,7 +2,10 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"strings"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/redpoll/redpoll/pkg/check"
 	"github.com/redpoll/redpoll/pkg/commands"
@@ -18,10 +21,15 @@ func isRefused(r redisqueue.Record, spec string) bool {
 	return r.State == "bad" && r.SHA != "" && strings.HasPrefix(check.SHA(spec), r.SHA)
 }
 
-// refusals says of those of a page whose spec was refused why.
+// refusals says of those of a page whose spec was refused why. Where Redis lets
+// nobody read the records, doctor says why, and nothing is known here.
 func refusals(ctx context.Context, conn *connection, lane check.Lane, page []stored) error {
 	records, err := conn.Records(ctx, lane, idsOf(page))
-	if err != nil {
+	var reply redis.Error
+	switch {
+	case errors.As(err, &reply):
+		return nil
+	case err != nil:
 		return err
 	}
 	for i := range page {
