@@ -93,7 +93,8 @@ func (d *doctor) zone(ctx context.Context, zone string, lanes []check.Lane, live
 		if s, err := c.Stats(ctx, lane); err == nil {
 			late = max(late, time.Duration(s.Overdue)*time.Millisecond)
 		}
-		if waited := d.group(ctx, lane, now); n > 0 { // else it is left of a check that was removed
+		// Without checks and workers it is what a removed check has left.
+		if waited := d.group(ctx, lane, now); n > 0 || len(live) > 0 {
 			queued = max(queued, waited)
 		}
 	}
