@@ -22,6 +22,9 @@ func (q *Queue) Complete(ctx context.Context, lane check.Lane, items []check.Com
 		if c.KeepCrashes {
 			args = append(args, i+1, "crashed", "", "")
 		}
+		if c.Last != "" && c.Event != "" {
+			args = append(args, i+1, "event", "", c.Event)
+		}
 		switch {
 		case c.IncidentID != "" && c.Change == "":
 			args = append(args, i+1, "standing", c.IncidentID, c.Incident)
@@ -40,15 +43,21 @@ func (q *Queue) Complete(ctx context.Context, lane check.Lane, items []check.Com
 	if err != nil {
 		return nil, err
 	}
+	if len(reply) == 1 && toInt(reply[0]) == allDone {
+		return make([]check.Outcome, len(items)), nil // check.OutcomeDone
+	}
 	return outcomes(reply), nil
 }
 
-// completeArgs lays the runs out in columns: in the usual case the script
-// hands them on to Redis as they are.
+// allDone is the answer of complete.lua that stands for a 0 for every run.
+const allDone = -1
+
+// completeArgs lays the runs out in columns: what the script hands on to Redis
+// as it is needs no table of its own there.
 func completeArgs(items []check.Completion) []any {
 	n := len(items)
 	usual := 1
-	args := make([]any, 4+10*n, 8+10*n)
+	args := make([]any, 4+6*n, 8+6*n)
 	for i := range items {
 		c := &items[i]
 		held, after := heldRecord(c)
@@ -56,10 +65,7 @@ func completeArgs(items []check.Completion) []any {
 			usual = 0
 		}
 		args[4+i], args[4+n+i], args[4+2*n+i] = c.ID, c.SID, held
-		args[4+3*n+2*i], args[4+3*n+2*i+1] = c.ID, after
-		args[4+5*n+2*i], args[4+5*n+2*i+1] = c.Next, c.ID
-		args[4+7*n+2*i], args[4+7*n+2*i+1] = c.ID, c.Last
-		args[4+9*n+i] = c.Event
+		args[4+3*n+i], args[4+4*n+i], args[4+5*n+i] = after, c.Next, c.Last
 	}
 	args[0], args[1], args[2], args[3] = GroupWorkers, KeepResults, n, usual
 	return args

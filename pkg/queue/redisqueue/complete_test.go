@@ -48,6 +48,7 @@ func TestCompleteExtras(t *testing.T) {
 					items[i].IncidentID, items[i].Incident, items[i].Change = "default/"+l.ID+"/1", "{}", l.ID
 				}
 				items[3].IncidentID, items[3].Incident = "", ""
+				items[3].Event = "" // the same as Last
 				want := []check.Outcome{0, 0, 0, 0}
 				changes := []string{"c0", "c1", "c2", "c3"}
 				if odd { // c1 is another's by now, c2 was removed
@@ -69,8 +70,18 @@ func TestCompleteExtras(t *testing.T) {
 				if !slices.Equal(told, changes) || len(incidents) != len(changes)-1 {
 					t.Errorf("changes %q, incidents %v, want changes %q and an incident less", told, incidents, changes)
 				}
-				if n := int(r.client.XLen(ctx, r.KeyResults(lane)).Val()); n != len(changes) {
-					t.Errorf("%d results, want %d", n, len(changes))
+				results := r.client.XRange(ctx, r.KeyResults(lane), "-", "+").Val()
+				if len(results) != len(changes) {
+					t.Fatalf("%d results, want %d", len(results), len(changes))
+				}
+				for i, m := range results {
+					want := items[0].Event
+					if i == len(results)-1 {
+						want = items[3].Last
+					}
+					if m.Values["event"] != want {
+						t.Errorf("result %d is %q, want %q", i, m.Values["event"], want)
+					}
 				}
 			})
 		})

@@ -76,11 +76,12 @@ func (q *Queue) leaseAndLast(ctx context.Context, req check.LeaseRequest) (reply
 	if req.Outage {
 		lost = 0
 	}
-	args := make([]any, 0, 5+2*len(req.Entries))
-	args = append(args, GroupWorkers, req.Token, req.Lease.Milliseconds(), req.Suspects, lost)
-	ids := make([]string, len(req.Entries))
+	n := len(req.Entries)
+	args := make([]any, 5+2*n)
+	args[0], args[1], args[2], args[3], args[4] = GroupWorkers, req.Token, req.Lease.Milliseconds(), req.Suspects, lost
+	ids := make([]string, n)
 	for i, e := range req.Entries {
-		args = append(args, e.ID, strconv.FormatInt(e.Planned, 10)+" "+e.SID)
+		args[5+i], args[5+n+i] = e.ID, strconv.FormatInt(e.Planned, 10)+" "+e.SID
 		ids[i] = e.ID
 	}
 	keys := []string{q.KeyReady(req.Lane), q.KeyRuns(req.Lane)}

@@ -10,16 +10,16 @@
 -- ARGV[1] group      consumer group of ready
 -- ARGV[2] keep       results and changes kept, about
 -- ARGV[3] runs       how many runs, n
--- ARGV[4] usual      1 when every run has a next time and a result
--- ARGV[5...] n ids; n sids; n held, the records that lease wrote; n pairs id, after, the
--- record to be put in place of held when that still stands there (else the script makes
--- one); n pairs next, id: unix ms, 0 for never; n pairs id, last; n events, empty for
--- the same as last; last empty: nothing is recorded
+-- ARGV[4] usual      1 when every run has a record that follows, a next time and a result
+-- ARGV[5...] n ids; n sids; n held, the records that lease wrote; n after, the record
+-- to be put in place of held when that still stands there, empty: the script makes one;
+-- n next, unix ms, 0 for never; n last, empty: nothing is recorded
 -- ARGV[...] run, kind, key, value: what few runs have: of the run with that number,
--- crashed (key and value empty: the crash count stays), incident (id and
--- incident), standing (the same, of an incident that did not change: written only
--- where it was lost) or change (value is the event)
--- Returns a code for each run: 0 done, 1 stale, 2 the check was removed, 3 bad record.
+-- crashed (key and value empty: the crash count stays), event (value, where it is not
+-- the same as last), incident (id and incident), standing (the same, of an incident that
+-- did not change: written only where it was lost) or change (value is the event)
+-- Returns a code for each run: 0 done, 1 stale, 2 the check was removed, 3 bad record;
+-- or -1 alone: all are done.
 
 local ready, runs, due, last = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local results, incidents, changes = KEYS[5], KEYS[6], KEYS[7]
@@ -29,7 +29,7 @@ if wrong then return wrong end
 
 local now, n = server_ms(), tonumber(ARGV[3])
 -- where the parts of ARGV begin, less one
-local SID, HELD, AFTER, NEXT, LAST, EVENT, EXTRA = 4 + n, 4 + 2 * n, 4 + 3 * n, 4 + 5 * n, 4 + 7 * n, 4 + 9 * n, 4 + 10 * n
+local SID, HELD, AFTER, NEXT, LAST, EXTRA = 4 + n, 4 + 2 * n, 4 + 3 * n, 4 + 4 * n, 4 + 5 * n, 4 + 6 * n
 local recs = redis.call('HMGET', runs, unpack(ARGV, 5, SID))
 
 -- before compares two ids of stream entries; those of one length in no time.
@@ -47,11 +47,12 @@ local function clear(ids, count)
   local front = known == count and redis.call('XPENDING', ready, ARGV[1], '-', '+', 1)
   local floor = front and front[1] and front[1][1]
   local last, rest, n = '0-0', {}, 0
-  for _, sid in ipairs(ids) do
-    if not front or (floor and before(floor, sid)) then
+  for i = 1, count do
+    local sid = ids[i]
+    if not front or floor and before(floor, sid) then
       n = n + 1
       rest[n] = sid
-    elseif before(last, sid) then
+    elseif #last == #sid and last < sid or before(last, sid) then
       last = sid
     end
   end
@@ -62,18 +63,27 @@ local function clear(ids, count)
   if n > 0 then redis.call('XDEL', ready, unpack(rest)) end
 end
 
--- publish appends results.
-local function publish(events)
-  for i = 1, #events do redis.call('XADD', results, '*', 'event', events[i]) end
-  if #events > 0 then redis.call('XTRIM', results, 'MAXLEN', '~', ARGV[2]) end
+-- what few runs have
+local crashed, event = {}, {}
+for a = EXTRA + 1, #ARGV, 4 do
+  local i, kind = tonumber(ARGV[a]), ARGV[a + 1]
+  if kind == 'crashed' then
+    crashed[i] = true
+  elseif kind == 'event' then
+    event[i] = ARGV[a + 3]
+  end
 end
 
-local same = 0
-while same < n and recs[same + 1] == ARGV[HELD + same + 1] do same = same + 1 end
-
-local function extras(counts)
+-- publish appends the results of the runs in seen, or of all.
+local function publish(seen)
+  for i = 1, n do
+    if not seen or seen[i] and ARGV[LAST + i] ~= '' then
+      redis.call('XADD', results, '*', 'event', event[i] or ARGV[LAST + i])
+    end
+  end
+  redis.call('XTRIM', results, 'MAXLEN', '~', ARGV[2])
   for a = EXTRA + 1, #ARGV, 4 do
-    if counts[tonumber(ARGV[a])] then
+    if not seen or seen[tonumber(ARGV[a])] then
       if ARGV[a + 1] == 'incident' then
         redis.call('HSET', incidents, ARGV[a + 2], ARGV[a + 3])
       elseif ARGV[a + 1] == 'standing' then
@@ -85,28 +95,27 @@ local function extras(counts)
   end
 end
 
-local reply = {}
+local same = 0
+while same < n and recs[same + 1] == ARGV[HELD + same + 1] do same = same + 1 end
+
+local sets, scores, lasts = {}, {}, {}
 if same == n and ARGV[4] == '1' then
   -- the usual batch: nothing happened to any of these checks during its run
-  clear({ unpack(ARGV, SID + 1, HELD) }, n)
-  redis.call('HSET', runs, unpack(ARGV, AFTER + 1, NEXT))
-  redis.call('ZADD', due, 'LT', unpack(ARGV, NEXT + 1, LAST))
-  redis.call('HSET', last, unpack(ARGV, LAST + 1, EVENT))
-  local events = {}
   for i = 1, n do
-    events[i] = ARGV[EVENT + i] ~= '' and ARGV[EVENT + i] or ARGV[LAST + 2 * i]
-    reply[i] = 0
+    local id, k = ARGV[4 + i], 2 * i
+    sets[k - 1], sets[k] = id, ARGV[AFTER + i]
+    scores[k - 1], scores[k] = ARGV[NEXT + i], id
+    lasts[k - 1], lasts[k] = id, ARGV[LAST + i]
   end
-  publish(events)
-  extras(reply)
-  return reply
+  clear({ unpack(ARGV, SID + 1, HELD) }, n)
+  redis.call('HSET', runs, unpack(sets))
+  redis.call('ZADD', due, 'LT', unpack(scores))
+  redis.call('HSET', last, unpack(lasts))
+  publish()
+  return { -1 }
 end
 
-local crashed = {}
-for a = EXTRA + 1, #ARGV, 4 do
-  if ARGV[a + 1] == 'crashed' then crashed[tonumber(ARGV[a])] = true end
-end
-local sids, sets, scores, lasts, events, seen = {}, {}, {}, {}, {}, {}
+local reply, sids, seen = {}, {}, {}
 local ended, placed, told = 0, 0, 0
 
 -- ending writes down that a run ends, what its record becomes, and when the
@@ -123,10 +132,9 @@ end
 -- record notes what the i-th run found.
 local function record(i)
   seen[i] = true
-  if ARGV[LAST + 2 * i] ~= '' then
-    lasts[2 * told + 1], lasts[2 * told + 2] = ARGV[4 + i], ARGV[LAST + 2 * i]
+  if ARGV[LAST + i] ~= '' then
+    lasts[2 * told + 1], lasts[2 * told + 2] = ARGV[4 + i], ARGV[LAST + i]
     told = told + 1
-    events[told] = ARGV[EVENT + i] ~= '' and ARGV[EVENT + i] or ARGV[LAST + 2 * i]
   end
 end
 
@@ -148,7 +156,7 @@ local function changed(i, rec)
     ending(id, sid, word .. planned .. ' - - 0 0 ' .. rev .. ' - ' .. sha .. ' ' .. first, at)
     return 2
   end
-  local at, word = ARGV[NEXT + 2 * i - 1], 'w - '
+  local at, word = ARGV[NEXT + i], 'w - '
   if was ~= rev and first ~= '0' and not mark then at = first end
   if find(flags, 'a', 1, true) and (at == '0' or tonumber(at) > now) then at = int(now) end
   if paused then
@@ -167,8 +175,8 @@ for i = 1, n do
   if not rec then
     reply[i] = 1
   elseif rec == ARGV[HELD + i] then
-    local at = ARGV[NEXT + 2 * i - 1]
-    ending(ARGV[4 + i], ARGV[SID + i], ARGV[AFTER + 2 * i], at == '0' and '' or at)
+    local at = ARGV[NEXT + i]
+    ending(ARGV[4 + i], ARGV[SID + i], ARGV[AFTER + i], at == '0' and '' or at)
     record(i)
     reply[i] = 0
   else
@@ -181,6 +189,5 @@ clear(sids, ended)
 redis.call('HSET', runs, unpack(sets))
 if placed > 0 then redis.call('ZADD', due, 'LT', unpack(scores)) end
 if told > 0 then redis.call('HSET', last, unpack(lasts)) end
-publish(events)
-extras(seen)
+publish(seen)
 return reply

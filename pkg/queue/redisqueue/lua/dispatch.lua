@@ -25,33 +25,45 @@ local function freeze(id, rec, plan)
   return 'b - ' .. planned .. ' - - 0 ' .. crashes .. ' ' .. rev .. ' >?/w/' .. int(now) .. '/' .. nonce(committed) .. ' ' .. sha .. ' ' .. plan
 end
 
+-- planned gives the time to plan by a due time of any kind, and where the tail
+-- of the record stands; nil for one that does not wait, or is paused.
+local function planned(rec, plan)
+  local last, pos = match(rec, '^w %- ([0-9]+) %- %- 0 ()')
+  if not last then return plan end
+  local at, before = tonumber(plan) or 0, tonumber(last)
+  if at < 1e11 or at <= before then
+    plan = int(math.max(now, before + 1))
+  elseif #plan ~= 13 then -- no whole number of ms before the year 2286
+    plan = int(math.max(math.floor(at), before + 1))
+  end
+  return plan, pos
+end
+
 if #found > 0 then
-  local ids = {}
-  for i = 1, #found, 2 do ids[#ids + 1] = found[i] end
+  local ids, count = {}, #found / 2
+  for i = 1, count do ids[i] = found[2 * i - 1] end
   redis.call('ZREM', due, unpack(ids))
   local recs = redis.call('HMGET', runs, unpack(ids))
-  local sets, n = {}, 0
-  for i, id in ipairs(ids) do
-    local rec = recs[i]
-    -- waiting, not paused: where its last planned time and its tail stand
-    local planned, pos = match(rec or '', '^w %- ([0-9]+) %- %- 0 ()')
-    if planned then
-      local plan = found[2 * i]
-      local at, before = tonumber(plan) or 0, tonumber(planned)
-      if at < 1e11 or at <= before then
-        plan = int(math.max(now, before + 1))
-      elseif #plan ~= 13 then -- no whole number of ms before the year 2286
-        plan = int(math.max(math.floor(at), before + 1))
-      end
+  local sets, n, moved = {}, 0, 0
+  -- From the first of all a time of 13 digits is a whole number of ms.
+  local whole = (tonumber(found[2]) or 0) >= 1e12
+  for i = 1, count do
+    local id, rec, plan, pos = ids[i], recs[i] or '', found[2 * i], 25
+    -- The usual one waits, and its last planned time has 13 digits too: what
+    -- follows it is told by comparing texts. Any other is taken apart.
+    if not (whole and #plan == 13 and sub(rec, 1, 4) == 'w - ' and sub(rec, 18, 24) == ' - - 0 ' and sub(rec, 5, 17) < plan) then
+      plan, pos = planned(rec, plan)
+    end
+    if pos then
       if sub(rec, -2) == ' 1' then
         sets[n + 1], sets[n + 2] = id, freeze(id, rec, plan)
       else
         local sid = redis.call('XADD', ready, '*', 'id', id, 'due', plan)
         sets[n + 1], sets[n + 2] = id, 'q - ' .. plan .. ' ' .. sid .. ' - 0 ' .. sub(rec, pos)
-        reply[1] = reply[1] + 1
+        moved = moved + 1
       end
       n = n + 2
-    elseif not rec or sub(rec, 1, 1) == 't' then
+    elseif not recs[i] or sub(rec, 1, 1) == 't' then
       dropped[#dropped + 1] = id
     elseif sub(rec, 1, 1) == 'l' then
       local flags = match(rec, '^l ([pav-]+) ')
@@ -62,6 +74,7 @@ if #found > 0 then
     end
   end
   if n > 0 then redis.call('HSET', runs, unpack(sets)) end
+  reply[1] = moved
 end
 
 local first = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')

@@ -8,7 +8,7 @@
 -- ARGV[4] suspects  how many checks with 2 or more crashes may be taken
 -- ARGV[5] lost      what a lease that ran out adds to the crashes: 1, or 0 behind
 --                   an outage, when it tells nothing of its worker
--- ARGV[6...] id, entry: one pair an entry; entry is "due sid"
+-- ARGV[6...] n ids; n entries: each is "due sid"
 -- Returns {now, answer...}: for each entry the run record when it was leased,
 -- or 1 leased from a lost worker, and the record follows; 2 discarded,
 -- 3 another owner has it, 4 later, 5 bad record.
@@ -22,10 +22,9 @@ local suspects, lost = tonumber(ARGV[4]), tonumber(ARGV[5])
 local now = server_ms()
 local expiry = int(now + lease)
 local mine = ' ' .. token .. ' ' .. expiry .. ' '
-local ids, n = {}, (#ARGV - 5) / 2
-for i = 1, n do ids[i] = ARGV[4 + 2 * i] end
-local recs = redis.call('HMGET', runs, unpack(ids))
-local reply, drop, sets, written = { now }, {}, {}, 0
+local n = (#ARGV - 5) / 2
+local recs = redis.call('HMGET', runs, unpack(ARGV, 6, 5 + n))
+local reply, answers, drop, sets, written = { now }, 1, {}, {}, 0
 
 local function write(id, rec)
   sets[written + 1], sets[written + 2] = id, rec
@@ -74,20 +73,23 @@ local function seldom(id, rec, sid)
     suspects = suspects - 1
   end
   rec = write(id, 'l - ' .. planned .. ' ' .. sid .. mine .. crashes .. tail)
-  if code == 1 then reply[#reply + 1] = 1 end
+  if code == 1 then
+    answers = answers + 1
+    reply[answers] = 1
+  end
   return rec
 end
 
 for i = 1, n do
-  local id, rec, entry = ids[i], recs[i], ARGV[5 + 2 * i]
-  local size = #entry + 11
+  local id, rec, entry = ARGV[5 + i], recs[i], ARGV[5 + n + i]
   -- "q - due sid - 0 0 ": queued, no flags, no crashes
-  if rec and sub(rec, 1, size) == 'q - ' .. entry .. ' - 0 0 ' then
-    reply[#reply + 1] = write(id, 'l - ' .. entry .. mine .. sub(rec, size - 1))
+  if rec and find(rec, 'q - ' .. entry .. ' - 0 0 ', 1, true) == 1 then
+    rec = write(id, 'l - ' .. entry .. mine .. sub(rec, #entry + 10))
   else
-    local answer = seldom(id, rec, match(entry, '[^ ]+$'))
-    reply[#reply + 1] = answer
+    rec = seldom(id, rec, match(entry, '[^ ]+$'))
   end
+  answers = answers + 1
+  reply[answers] = rec
 end
 
 if #drop > 0 then

@@ -38,6 +38,7 @@
 --
 -- Scripts never read a spec, and no JSON.
 
+local redis = redis -- a local one is found sooner
 local match, sub, find, format = string.match, string.sub, string.find, string.format
 
 -- HEAD takes the words up to rev and the place behind them, TAIL the rest.
