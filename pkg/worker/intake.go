@@ -19,6 +19,9 @@ const (
 	block = 500 * time.Millisecond
 	// leastBlock is how long one waits at least that is one of many.
 	leastBlock = 10 * time.Millisecond
+	// nonceLength is how many letters of 5 random bits tell one token of this
+	// worker from all others. They stand in the record of each check.
+	nonceLength = 16
 	// pauseBacklog is how many results may wait for the queue before the
 	// worker takes no more checks.
 	pauseBacklog = 2000
@@ -158,7 +161,7 @@ func byLane(entries []check.Entry) func(yield func(check.Lane, []check.Entry) bo
 // specs that the worker has.
 func (w *Worker) request(lane check.Lane, entries []check.Entry, known []*spec) check.LeaseRequest {
 	req := check.LeaseRequest{
-		Lane: lane, Worker: w.cfg.Name, Token: w.cfg.Name + "/" + rand.Text(), Lease: w.cfg.Lease, Entries: entries,
+		Lane: lane, Worker: w.cfg.Name, Token: w.cfg.Name + "/" + rand.Text()[:nonceLength], Lease: w.cfg.Lease, Entries: entries,
 		Outage: w.away.lately(2*w.cfg.Lease + longPause),
 	}
 	if known != nil {

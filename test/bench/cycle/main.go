@@ -2,7 +2,10 @@
 // leased, completed, due again. It runs redpoll's moves and the barest
 // pipelined commands that do the same work without any guard (an entry per
 // check, spec and state read, state written, result appended), round by round
-// on one redis-server that it starts on a free loopback port.
+// on one redis-server that it starts on a free loopback port. Rounds are short
+// and many, so that what else the machine does meanwhile meets both ways; the
+// ratio is the median of those of the rounds. Each check has its first cycle,
+// in which its spec is fetched, before the first round.
 package main
 
 import (
@@ -27,8 +30,8 @@ var lane = check.Lane{Zone: "default"}
 
 func main() {
 	checks := flag.Int("checks", 100_000, "checks registered")
-	cycles := flag.Int("cycles", 100_000, "cycles a round")
-	rounds := flag.Int("rounds", 5, "rounds")
+	cycles := flag.Int("cycles", 10_000, "cycles a round")
+	rounds := flag.Int("rounds", 61, "rounds")
 	only := flag.String("only", "", "run just this way: redpoll or plain")
 	flag.Parse()
 	if err := run(*checks, *cycles, *rounds, *only); err != nil {
@@ -63,6 +66,11 @@ func run(checks, cycles, rounds int, only string) error {
 	if only != "" {
 		ways = slices.DeleteFunc(ways, func(w *way) bool { return w.name != only })
 	}
+	for _, w := range ways {
+		if err := w.cycle(ctx, checks); err != nil {
+			return fmt.Errorf("%s: %w", w.name, err)
+		}
+	}
 	for range rounds {
 		for _, w := range ways {
 			cpu, start := s.CPU(), time.Now()
@@ -74,10 +82,14 @@ func run(checks, cycles, rounds int, only string) error {
 		}
 	}
 	for _, w := range ways {
-		fmt.Printf("%-8s %6.1f us Redis CPU per check  %8.0f checks/s   rounds %.1f\n", w.name, median(w.cost), median(w.rate), w.cost)
+		fmt.Printf("%-8s %6.1f us Redis CPU per check, least %5.1f  %8.0f checks/s\n", w.name, median(w.cost), slices.Min(w.cost), median(w.rate))
 	}
 	if only == "" {
-		fmt.Printf("ratio    %6.2f (bar 1.50)\n", median(ways[0].cost)/median(ways[1].cost))
+		ratios := make([]float64, rounds)
+		for i := range ratios {
+			ratios[i] = ways[0].cost[i] / ways[1].cost[i]
+		}
+		fmt.Printf("ratio    %6.2f (bar 1.50)\n", median(ratios))
 	}
 	if os.Getenv("STATS") != "" {
 		fmt.Println(c.Info(ctx, "commandstats").Val())
