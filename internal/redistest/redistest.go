@@ -99,7 +99,7 @@ func (s *Server) start(t testing.TB) {
 }
 
 // Run starts the process, again after Kill, with the same port and directory,
-// and waits until it answers.
+// and waits until it answers: it, not another server that has the port.
 func (s *Server) Run(t testing.TB) error {
 	t.Helper()
 	port := []string{"--port", strconv.Itoa(s.Port)}
@@ -108,11 +108,11 @@ func (s *Server) Run(t testing.TB) error {
 	}
 	args := append(append(port,
 		"--bind", "127.0.0.1", "--dir", s.Dir, "--save", "",
-		"--logfile", filepath.Join(s.Dir, "redis.log"), "--daemonize", "no", "--pidfile", s.pidFile(),
+		"--logfile", filepath.Join(s.Dir, "redis.log"), "--daemonize", "no",
 	), s.args...)
 	if s.file != "" {
 		args = append([]string{s.file, "--sentinel", "--port", strconv.Itoa(s.Port), "--bind", "127.0.0.1", "--dir", s.Dir,
-			"--logfile", filepath.Join(s.Dir, "redis.log"), "--pidfile", s.pidFile()}, s.args...)
+			"--logfile", filepath.Join(s.Dir, "redis.log")}, s.args...)
 	}
 	s.cmd = exec.Command("redis-server", args...)
 	if err := s.cmd.Start(); err != nil {
@@ -130,7 +130,7 @@ func (s *Server) Run(t testing.TB) error {
 	defer tick.Stop()
 	deadline := time.After(20 * time.Second)
 	for {
-		if s.listens() && c.Ping(context.Background()).Err() == nil {
+		if info, err := c.Info(context.Background(), "server").Result(); err == nil && strings.Contains(info, fmt.Sprintf("\nprocess_id:%d\r", s.Pid())) {
 			return nil
 		}
 		select {
@@ -141,15 +141,6 @@ func (s *Server) Run(t testing.TB) error {
 		case <-tick.C:
 		}
 	}
-}
-
-func (s *Server) pidFile() string { return filepath.Join(s.Dir, "redis.pid") }
-
-// listens tells whether the process has its port, by the file that it writes
-// then: what answers there may be another server.
-func (s *Server) listens() bool {
-	pid, err := os.ReadFile(s.pidFile())
-	return err == nil && strings.TrimSpace(string(pid)) == strconv.Itoa(s.Pid())
 }
 
 // Kill ends the process with SIGKILL and waits for its end.
