@@ -24,9 +24,10 @@ func (v *verifier) repair(ctx context.Context) error {
 			if p.Lane != lane.String() {
 				continue
 			}
+			if textProblem(p.Kind) {
+				continue
+			}
 			switch p.Kind {
-			case "bad_spec", "wrong_id", kindRefused:
-				continue // only its author knows
 			case kindTwin, kindFrozen:
 				continue // schedulers carry checks on
 			case "stray":
