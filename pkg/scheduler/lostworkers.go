@@ -4,9 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"time"
 
 	"github.com/redpoll/redpoll/pkg/check"
 )
+
+// beatsBack is after how long a worker that lives has told of itself, and of what
+// it has raised: it beats every 3 s, and may be slow to come back from an outage.
+const beatsBack = 15 * time.Second
 
 // resolveLostWorkers resolves those of kept that workers have opened about
 // themselves and can resolve no more: they are gone, or were started anew and
@@ -17,7 +22,7 @@ func (s *Scheduler) resolveLostWorkers(ctx context.Context, lane check.Lane, kep
 		_, id, _, err := check.ParseIncidentID(e.ID)
 		worker, about := check.WorkerOf(id)
 		var inc check.Incident
-		if err != nil || !about || json.Unmarshal([]byte(e.Incident), &inc) != nil || inc.Resolved != 0 {
+		if err != nil || !about || json.Unmarshal([]byte(e.Incident), &inc) != nil || inc.Resolved != 0 || now-inc.Updated < beatsBack.Milliseconds() {
 			continue
 		}
 		if beats == nil {

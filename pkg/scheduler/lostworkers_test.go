@@ -17,7 +17,7 @@ func TestLostWorkersIncidents(t *testing.T) {
 		now, err := r.Now(ctx)
 		r.must(err)
 		raise := func(worker string) check.Raise {
-			at := now - 1000
+			at := now - time.Minute.Milliseconds()
 			inc := check.Incident{ID: check.IncidentID("default", check.WorkerCheckID(worker), at), To: check.StateCrit, Opened: at, Updated: at}
 			raised, err := check.NewRaise("default", worker, inc, "", check.ChangeOpen)
 			r.must(err)
@@ -59,6 +59,50 @@ func TestLostWorkersIncidents(t *testing.T) {
 		}
 		if out, err := r.Raise(ctx, lane0, anew); err != nil || out != "conflict" {
 			t.Errorf("Raise of another text = %v, %v, want a conflict", out, err)
+		}
+	})
+}
+
+// A worker that is live is not taken for gone because Redis was away: nothing is
+// resolved until it can have beaten again, nor what it has raised just now.
+func TestWorkersAreNotLostByAnOutage(t *testing.T) {
+	eachRig(t, func(t *testing.T, r *rig) {
+		ctx := t.Context()
+		now, err := r.Now(ctx)
+		r.must(err)
+		var ids []string
+		for worker, age := range map[string]time.Duration{"cut-off": time.Minute, "new": time.Second} {
+			at := now - age.Milliseconds()
+			inc := check.Incident{ID: check.IncidentID("default", check.WorkerCheckID(worker), at), To: check.StateCrit, Opened: at, Updated: at}
+			raised, err := check.NewRaise("default", worker, inc, "", check.ChangeOpen)
+			r.must(err)
+			_, err = r.Raise(ctx, lane0, raised)
+			r.must(err)
+			ids = append(ids, inc.ID)
+		}
+		slices.Sort(ids)
+		for _, step := range []struct {
+			since time.Duration // that the lock is this scheduler's
+			want  int
+		}{{0, 0}, {beatsBack / 2, 0}, {beatsBack, 1}} {
+			r.s.repairs.away = time.Now().Add(-step.since)
+			r.must(r.s.cleanLane(ctx, &pass{lane: lane0}))
+			resolved := 0
+			for i, id := range ids {
+				text, _, err := r.Incident(ctx, lane0, id)
+				r.must(err)
+				var inc check.Incident
+				r.must(json.Unmarshal([]byte(text), &inc))
+				if inc.Resolved != 0 {
+					resolved++
+				}
+				if inc.Resolved != 0 && i > 0 {
+					t.Errorf("%s is resolved a second after it was raised", id)
+				}
+			}
+			if resolved != step.want {
+				t.Errorf("%s after Redis was back %d incidents are resolved, want %d", step.since, resolved, step.want)
+			}
 		}
 	})
 }

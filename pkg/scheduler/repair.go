@@ -44,6 +44,7 @@ type repairState struct {
 	settling map[string]*settling
 	turn     uint      // counts pages
 	cleaned  time.Time // heartbeats and downtimes
+	away     time.Time // when the lock was not this scheduler's the last time
 }
 
 // pass is the present walk over one lane: the registry first, then what is
@@ -69,9 +70,10 @@ type pass struct {
 // repair goes over all lanes, page by page in turn, while this scheduler
 // holds the intake's lock.
 func (s *Scheduler) repair(ctx, work context.Context) {
+	s.repairs.away = time.Now()
 	for ctx.Err() == nil {
 		if !s.holdsLock() {
-			s.repairs = repairState{}
+			s.repairs = repairState{away: time.Now()}
 			pause(ctx, jitter(lockRetry))
 			continue
 		}
@@ -208,9 +210,10 @@ func (s *Scheduler) found(ctx context.Context, lane check.Lane, f check.Finding)
 	s.log.WarnContext(ctx, "repaired", "lane", lane.String(), "check", clean(f.ID, maxWord), "kind", f.Kind)
 }
 
-// cleanLane clears consumers of workers that are gone and old incidents.
+// cleanLane clears consumers of workers that are gone and old incidents. It waits
+// until workers that live have beaten again, if it was Redis that was away.
 func (s *Scheduler) cleanLane(ctx context.Context, p *pass) error {
-	if time.Since(p.cleaned) < cleanEvery {
+	if time.Since(p.cleaned) < cleanEvery || time.Since(s.repairs.away) < beatsBack {
 		return nil
 	}
 	p.cleaned = time.Now()

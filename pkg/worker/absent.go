@@ -64,8 +64,8 @@ func (w *Worker) lacks(r *run) {
 // watchAbsent counts events for handlers that nobody has, until p.queue ends.
 func (w *Worker) watchAbsent(p phases) {
 	for pause(p.queue, jitter(beatEvery)) {
-		if w.away.lately(3 * beatEvery) {
-			continue // the others have yet to beat again
+		if w.beatsOld() {
+			continue
 		}
 		w.absent.mu.Lock()
 		met := w.absent.met
@@ -76,6 +76,10 @@ func (w *Worker) watchAbsent(p phases) {
 		}
 	}
 }
+
+// beatsOld says that the heartbeats tell nothing: behind an outage the others have
+// yet to beat again.
+func (w *Worker) beatsOld() bool { return w.away.lately(heartbeats, 3*beatEvery) }
 
 // settleAbsent counts and tells what nobody delivers. Where the heartbeats
 // cannot be read that is everything.

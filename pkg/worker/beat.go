@@ -86,6 +86,7 @@ func (w *Worker) beat(p phases, started time.Time) {
 		case p.queue.Err() != nil:
 			return
 		case err != nil:
+			w.away.missed(heartbeats, err)
 			w.away.note("beat", err)
 		default:
 			w.away.passed("beat")

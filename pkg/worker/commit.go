@@ -155,6 +155,7 @@ func (c *commits) write(p phases, lane check.Lane, l *laneCommits) {
 		}
 		attempt = min(attempt+1, 8)
 		c.missed(l, len(part) == 1)
+		c.w.away.missed(lane.String(), err)
 		if c.w.away.refused(p.queue, "complete", lane, err, min(longPause, c.w.cfg.Lease/3)) {
 			if refusals++; refusals < 2 {
 				continue // somebody may have put it right meanwhile

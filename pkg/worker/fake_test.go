@@ -32,6 +32,7 @@ type fake struct {
 	onRenew    func(items []check.Holding) error
 	onRelease  func(items []check.Holding) error
 	onBeat     func(beat check.Heartbeat) error
+	onReclaim  func(lane check.Lane) error
 	onRaise    func() error
 
 	mu        sync.Mutex // guards the rest
@@ -58,13 +59,14 @@ type fake struct {
 	most      int // suspects held at once
 	left      int // lanes
 	raised    []check.Raise
+	incidents map[string]string
 	dropped   []string
 }
 
 func newFake() *fake {
 	return &fake{
 		lanes: []check.Lane{lane}, wake: make(chan struct{}, 1), specs: map[string]string{}, last: map[string]string{},
-		crashes: map[string]int{}, planned: map[string]int64{}, owner: map[string]string{},
+		crashes: map[string]int{}, planned: map[string]int64{}, owner: map[string]string{}, incidents: map[string]string{},
 	}
 }
 
@@ -85,6 +87,7 @@ func (f *fake) canGo() *atomic.Bool {
 	f.onRenew = func([]check.Holding) error { return answer() }
 	f.onRelease = f.onRenew
 	f.onBeat = func(check.Heartbeat) error { return answer() }
+	f.onReclaim = func(check.Lane) error { return answer() }
 	return gone
 }
 
@@ -119,6 +122,13 @@ func (f *fake) Raise(_ context.Context, _ check.Lane, r check.Raise) (check.Adop
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	switch have := f.incidents[r.ID]; {
+	case have == r.Incident:
+		return check.AdoptUnchanged, nil
+	case have != "" && have != r.Was:
+		return check.AdoptConflict, nil
+	}
+	f.incidents[r.ID] = r.Incident
 	f.raised = append(f.raised, r)
 	return check.AdoptChanged, nil
 }
@@ -215,6 +225,11 @@ func (f *fake) Lease(_ context.Context, req check.LeaseRequest) (leases []check.
 }
 
 func (f *fake) Reclaim(_ context.Context, req check.LeaseRequest, limit int) ([]check.Lease, []check.Entry, error) {
+	if f.onReclaim != nil {
+		if err := f.onReclaim(req.Lane); err != nil {
+			return nil, nil, err
+		}
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var got []check.Lease

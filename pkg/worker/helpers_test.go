@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"net"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,7 +11,7 @@ import (
 	"github.com/redpoll/redpoll/pkg/check"
 )
 
-var errAway error = &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}
+var errAway = errors.New("connection refused")
 
 // pass lets time pass in a synctest bubble, and all that happens meanwhile.
 func pass(d time.Duration) {

@@ -162,7 +162,7 @@ func byLane(entries []check.Entry) func(yield func(check.Lane, []check.Entry) bo
 func (w *Worker) request(lane check.Lane, entries []check.Entry, known []*spec) check.LeaseRequest {
 	req := check.LeaseRequest{
 		Lane: lane, Worker: w.cfg.Name, Token: w.cfg.Name + "/" + rand.Text()[:nonceLength], Lease: w.cfg.Lease, Entries: entries,
-		Outage: w.away.lately(2*w.cfg.Lease + longPause),
+		Outage: w.away.lately(lane.String(), w.outage()),
 	}
 	if known != nil {
 		req.Revs = make([]string, len(known))
@@ -174,6 +174,11 @@ func (w *Worker) request(lane check.Lane, entries []check.Entry, known []*spec) 
 	}
 	return req
 }
+
+// outage is for how long behind an outage of a lane its leases may have run out
+// though their owners live: those of before end within a lease, and an owner that
+// has not come back yet, or has much to tell first, renews none.
+func (w *Worker) outage() time.Duration { return 2*w.cfg.Lease + longPause }
 
 // lease turns entries into runs. It owns a reserved slot for each of them.
 // When ctx has ended they are handed back instead.
@@ -225,6 +230,7 @@ func (w *Worker) askLease(ctx context.Context, p phases, req check.LeaseRequest,
 			w.start(p, leases, known, asked)
 			return leases, later, nil
 		}
+		w.away.missed(req.Lane.String(), err)
 		if w.away.refused(ctx, "lease", req.Lane, err, longPause) || !w.away.failed(ctx, "lease", err, attempt) {
 			return nil, nil, err
 		}

@@ -123,6 +123,7 @@ func (w *Worker) renew(p phases, lane check.Lane, runs []*run) {
 		asked := time.Now()
 		outcomes, err := w.cfg.Queue.Renew(p.queue, lane, w.cfg.Lease, holdings)
 		if err != nil {
+			w.away.missed(lane.String(), err)
 			w.away.note("renew", err)
 		} else {
 			w.away.passed("renew")

@@ -1,14 +1,11 @@
 package worker
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"io"
-	"net"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/redpoll/redpoll/pkg/check"
 )
 
 // Behind an outage a worker asks for leases as one that cannot know whether the
@@ -54,23 +51,35 @@ func TestLeaseBehindOutage(t *testing.T) {
 	})
 }
 
+// One lane that is away blames nobody in that lane alone, and a key of the wrong
+// type is no outage.
+func TestLeaseBesideDeadLane(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newFake()
+		away, odd := check.Lane{Zone: lane.Zone, Part: 1}, check.Lane{Zone: lane.Zone, Part: 2}
+		q.lanes = append(q.lanes, away, odd)
+		q.onReclaim = func(l check.Lane) error {
+			switch l {
+			case away:
+				return errAway
+			case odd:
+				return reply("WRONGTYPE Operation against a key holding the wrong kind of value")
+			}
+			return nil
+		}
+		w := start(t, q, nil)
+		pass(10 * time.Minute)
+		for lane, want := range map[check.Lane]bool{lane: false, away: true, odd: false} {
+			if got := w.request(lane, nil, nil).Outage; got != want {
+				t.Errorf("a lease in %s: outage = %v, want %v", lane, got, want)
+			}
+		}
+		w.stop()
+	})
+}
+
 type reply string
 
 func (r reply) Error() string { return string(r) }
 func (reply) RedisError()     {}
-
-func TestOutOfReach(t *testing.T) {
-	t.Parallel()
-	for err, want := range map[error]bool{
-		errAway: true, io.EOF: true, fmt.Errorf("read: %w", &net.OpError{Op: "read", Err: io.ErrUnexpectedEOF}): true,
-		context.DeadlineExceeded: true, reply("LOADING Redis is loading the dataset in memory"): true,
-		reply("READONLY You can't write against a read only replica."): true, reply("CLUSTERDOWN The cluster is down"): true,
-		reply("MASTERDOWN Link with MASTER is down"): true,
-		reply("WRONGTYPE Operation against a key"):   false, reply("NOPERM no permissions"): false, reply("ERR"): false,
-		errors.New("unreadable answer"): false, context.Canceled: false,
-	} {
-		if got := outOfReach(err); got != want {
-			t.Errorf("outOfReach(%v) = %v, want %v", err, got, want)
-		}
-	}
-}

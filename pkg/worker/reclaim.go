@@ -43,6 +43,7 @@ func (w *Worker) reclaimLane(ctx context.Context, p phases, lane check.Lane) (mo
 		w.log.WarnContext(ctx, "runs of lost workers taken over", "lane", lane.String(), "count", len(leases))
 	}
 	if err != nil {
+		w.away.missed(lane.String(), err)
 		w.away.failed(ctx, "reclaim", err, 1)
 		return false
 	}

@@ -52,6 +52,9 @@ func (d *deliverer) watchFleet(ctx context.Context, p phases) {
 	var before map[share]string
 	var looked time.Time
 	for pause(ctx, jitter(fleetEvery)) {
+		if d.w.beatsOld() {
+			continue
+		}
 		crew, err := d.w.present(p.queue, d.out)
 		if err != nil {
 			d.w.away.note("read heartbeats", err)

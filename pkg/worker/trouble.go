@@ -3,10 +3,8 @@ package worker
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"math/rand/v2"
-	"net"
 	"strings"
 	"sync"
 	"time"
@@ -45,8 +43,8 @@ type trouble struct {
 	log *slog.Logger
 	mu  sync.Mutex // guards the rest
 	bad map[string]*failure
-	// out is when the queue was out of reach the last time; zero: never.
-	out time.Time
+	// cut is when a lane, or the heartbeats, could not be reached the last time.
+	cut map[string]time.Time
 }
 
 type failure struct {
@@ -100,26 +98,30 @@ func replyCode(err error) string {
 	return code
 }
 
-// outOfReach says whether an error is that of a server that is not there, or not
-// there yet, or has become a replica.
-func outOfReach(err error) bool {
-	switch replyCode(err) {
-	case "":
-		var n net.Error
-		return errors.As(err, &n) || errors.Is(err, io.EOF)
-	case "LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN":
-		return true
-	}
-	return false
-}
+// heartbeats is the place of what the workers tell of themselves; others are
+// lanes.
+const heartbeats = "heartbeats"
 
-// lately says whether the queue was out of reach within the given time. A lease
-// of before an outage ends within a lease of its end. Its owner may live: it has
-// not come back yet, or its result waits behind others.
-func (t *trouble) lately(d time.Duration) bool {
+// missed notes that a place could not be reached. A key of the wrong type is no
+// outage: it stays so, and what else is there goes on.
+func (t *trouble) missed(place string, err error) {
+	if replyCode(err) == "WRONGTYPE" {
+		return
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return !t.out.IsZero() && time.Since(t.out) < d
+	if t.cut == nil {
+		t.cut = map[string]time.Time{}
+	}
+	t.cut[place] = time.Now()
+}
+
+// lately says whether a place could not be reached within the given time.
+func (t *trouble) lately(place string, d time.Duration) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	at, ok := t.cut[place]
+	return ok && time.Since(at) < d
 }
 
 // note logs a failure unless it did so lately.
@@ -127,9 +129,6 @@ func (t *trouble) note(what string, err error) {
 	now, text := time.Now(), err.Error()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if outOfReach(err) {
-		t.out = now
-	}
 	f := t.bad[what]
 	if f == nil {
 		if t.bad == nil {

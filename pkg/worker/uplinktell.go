@@ -46,6 +46,13 @@ func (o *ownIncidents) set(zone string, inc check.Incident, text string) {
 	}
 }
 
+// forget drops an incident that is not the worker's any more.
+func (o *ownIncidents) forget(zone string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.open, zone)
+}
+
 // ids gives what heartbeats tell.
 func (o *ownIncidents) ids() []string {
 	o.mu.Lock()
@@ -57,14 +64,15 @@ func (o *ownIncidents) ids() []string {
 	return ids
 }
 
+// ownEvery is the pace at which a worker looks whether what it has raised is
+// still open.
+const ownEvery = time.Minute
+
 // tellUplink opens an incident about the worker when the uplink goes down, and
 // resolves it when that is up again. It tries until the queue takes it.
 func (w *Worker) tellUplink(p phases, u *uplink, changed <-chan struct{}) {
-	for failed := false; ; {
-		wait := time.Duration(1<<63 - 1)
-		if failed {
-			wait = jitter(longPause)
-		}
+	const forever = time.Duration(1<<63 - 1)
+	for wait := forever; ; {
 		timer := time.NewTimer(wait)
 		select {
 		case <-changed:
@@ -74,20 +82,68 @@ func (w *Worker) tellUplink(p phases, u *uplink, changed <-chan struct{}) {
 			return
 		}
 		timer.Stop()
-		failed = false
-		for !failed {
-			down, since, why := u.state()
-			if _, told := w.own.get(u.zone); down == told {
-				break
+		open, err := w.settleUplink(p.queue, u)
+		switch {
+		case err != nil:
+			w.away.note("raise", err)
+			wait = jitter(longPause)
+			continue
+		case open:
+			wait = jitter(ownEvery)
+		default:
+			wait = forever
+		}
+		w.away.passed("raise")
+	}
+}
+
+// settleUplink makes the incident about an uplink as the uplink is, and says
+// whether it is open.
+func (w *Worker) settleUplink(ctx context.Context, u *uplink) (open bool, err error) {
+	for raised := false; ; raised = true {
+		down, since, why := u.state()
+		have, told := w.own.get(u.zone)
+		switch {
+		case down && told && raised:
+			return true, nil
+		case down && told:
+			kept, err := w.keepOwn(ctx, u.zone, have)
+			if err != nil || kept {
+				return true, err
 			}
-			if err := w.raiseUplink(p.queue, u.zone, since, why); err != nil {
-				w.away.note("raise", err)
-				failed = true
-				continue
-			}
-			w.away.passed("raise")
+			// It was resolved: the worker was taken for gone while nobody saw it beat.
+			w.own.forget(u.zone)
+			since = time.Now()
+		case !down && !told:
+			return false, nil
+		}
+		if err := w.raiseUplink(ctx, u.zone, since, why); err != nil {
+			return false, err
 		}
 	}
+}
+
+// keepOwn raises an open incident once more, as it was: one that was lost comes
+// back. False: it is another by now.
+func (w *Worker) keepOwn(ctx context.Context, zone string, have ownIncident) (kept bool, err error) {
+	raised, err := check.NewRaise(zone, w.cfg.Name, have.Incident, have.text, check.ChangeOpen)
+	if err != nil {
+		return false, err
+	}
+	out, err := w.raise(ctx, zone, raised)
+	return out == check.AdoptChanged || out == check.AdoptUnchanged, err
+}
+
+// raise writes an incident about this worker into its lane of a zone.
+func (w *Worker) raise(ctx context.Context, zone string, raised check.Raise) (check.AdoptOutcome, error) {
+	lanes, err := w.cfg.Queue.Lanes(ctx, zone)
+	if err != nil {
+		return "", err
+	}
+	if len(lanes) == 0 {
+		return "", errNoLanes
+	}
+	return w.cfg.Queue.Raise(ctx, lanes[check.Partition(check.WorkerCheckID(w.cfg.Name), len(lanes))], raised)
 }
 
 // resolveOwn resolves what the worker has raised, when it ends.
@@ -124,20 +180,13 @@ func (w *Worker) raiseUplink(ctx context.Context, zone string, since time.Time, 
 			Text: res.Text, Opened: at, Updated: at,
 		}
 	}
-	lanes, err := w.cfg.Queue.Lanes(ctx, zone)
-	if err != nil {
-		return err
-	}
-	if len(lanes) == 0 {
-		return errNoLanes
-	}
 	raised, err := check.NewRaise(zone, w.cfg.Name, inc, have.text, change)
 	if err != nil {
 		return err
 	}
 	// Whatever the answer: an incident that is not as it was written is somebody
 	// else's business now.
-	if _, err := w.cfg.Queue.Raise(ctx, lanes[check.Partition(id, len(lanes))], raised); err != nil {
+	if _, err := w.raise(ctx, zone, raised); err != nil {
 		return err
 	}
 	w.own.set(zone, inc, raised.Incident)
