@@ -64,7 +64,7 @@ func TestLeaseBesideDeadLane(t *testing.T) {
 			case away:
 				return errAway
 			case odd:
-				return reply("WRONGTYPE Operation against a key holding the wrong kind of value")
+				return replyError("WRONGTYPE Operation against a key holding the wrong kind of value")
 			}
 			return nil
 		}
@@ -78,8 +78,3 @@ func TestLeaseBesideDeadLane(t *testing.T) {
 		w.stop()
 	})
 }
-
-type reply string
-
-func (r reply) Error() string { return string(r) }
-func (reply) RedisError()     {}
