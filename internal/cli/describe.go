@@ -108,9 +108,7 @@ func (a *app) describe(ctx context.Context, conn *connection, t target) (*descri
 		return nil, err
 	}
 	st := parseStored(lane, p.Stored)
-	if st.err == nil && isRefused(p.Record, p.Spec) {
-		st.refused = refusal(conn, st.check)
-	}
+	st.judge(conn, p.Record)
 	d := &description{checkRow: newCheckRow(st), Lane: lane.String(), Due: p.Due, Last: parseLast(p.Last)}
 	if p.Record.State != "" {
 		d.Run = newRunRow(p.Record)

@@ -33,11 +33,18 @@ func refusals(ctx context.Context, conn *connection, lane check.Lane, page []sto
 		return err
 	}
 	for i := range page {
-		if s := &page[i]; s.err == nil && s.lane == lane && isRefused(records[i], s.Spec) {
-			s.refused = refusal(conn, s.check)
+		if page[i].lane == lane {
+			page[i].judge(conn, records[i])
 		}
 	}
 	return nil
+}
+
+// judge notes why the spec was refused, if its record says that it was.
+func (s *stored) judge(conn *connection, r redisqueue.Record) {
+	if s.err == nil && isRefused(r, s.Spec) {
+		s.refused = refusal(conn, s.check)
+	}
 }
 
 // refusal says why a check stands still: what is wrong with its params, as far

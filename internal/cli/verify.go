@@ -38,7 +38,7 @@ type verifyReport struct {
 var problemTexts = map[string]string{
 	"bad_spec":     "the spec cannot be read",
 	"wrong_id":     "the spec's id is not the name that it stands under",
-	"refused":      "the spec was refused, so the check does not run: 'redpoll describe' says why",
+	kindRefused:    "the spec was refused, so the check does not run: 'redpoll describe' says why",
 	"wrong_lane":   "the spec stands in a lane that it does not belong to",
 	"new":          "a spec without a record: nobody has adopted it",
 	"hand":         "the spec was changed by hand and nobody has adopted it",
