@@ -41,6 +41,7 @@ type model struct {
 	mu      sync.Mutex // guards the rest
 	r       *rand.Rand
 	failing map[string]bool
+	healed  bool // the target takes all that it is told
 }
 
 func newModel(t *testing.T, seed uint64) *model {
@@ -48,9 +49,9 @@ func newModel(t *testing.T, seed uint64) *model {
 	m.g.answers(func(d check.Delivery) (string, error) {
 		<-time.After(time.Duration(m.roll(300)) * time.Millisecond)
 		m.mu.Lock()
-		fails := m.failing[d.Event.Check.ID]
+		fails, healed := m.failing[d.Event.Check.ID], m.healed
 		m.mu.Unlock()
-		if fails || m.roll(5) == 0 {
+		if !healed && (fails || m.roll(5) == 0) {
 			return "", errDown
 		}
 		return "", nil
@@ -81,15 +82,15 @@ func (m *model) begin(i int) {
 func (m *model) play() {
 	for left := modelChecks * modelChanges; left > 0; {
 		left -= m.step()
-		pass(time.Duration(m.roll(4000)) * time.Millisecond)
+		pass(time.Duration(1+m.roll(4000)) * time.Millisecond) // each change has its own time
 	}
 	for _, s := range m.seats {
 		s.cut.Store(false)
 	}
 	m.mu.Lock()
-	clear(m.failing)
+	m.healed = true
 	m.mu.Unlock()
-	pass(12 * time.Minute)
+	pass(DefaultRetryMax + 2*time.Minute) // the longest pause, and what an absence costs
 	repeated := inOrder(m.T, m.g.delivered(), modelChecks, modelChanges)
 	if n := m.o.unsettled("pager"); n != 0 {
 		m.Errorf("%d changes are not settled in the end", n)
