@@ -229,8 +229,9 @@ func TestLostWhileWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, m, d := newFake(), newCounter(), &devices{}
 		q.put("a", deviceSpec("a", "switch", "18s", "2h"))
-		q.put("b", deviceSpec("b", "switch", "18s", "2h"))
 		w := start(t, q, func(c *Config) { c.PerTarget, c.Metrics = 1, m; d.use(c) })
+		pass(time.Second) // a has its target now
+		q.put("b", deviceSpec("b", "switch", "18s", "2h"))
 		pass(time.Second)
 		q.steal("b")
 		pass(time.Minute)
