@@ -1,21 +1,43 @@
 package redisqueue
 
 import (
+	"context"
 	"fmt"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/redpoll/redpoll/internal/redistest"
 )
 
-// Waiting for replicas is over at once where there are none.
+// waits counts the calls of WAIT.
+type waits struct{ n int }
+
+func (w *waits) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (w *waits) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
+
+func (w *waits) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		for _, cmd := range cmds {
+			if strings.EqualFold(cmd.Name(), "wait") {
+				w.n++
+			}
+		}
+		return next(ctx, cmds)
+	}
+}
+
+// Where there are no replicas nobody waits for them.
 func TestReplicated(t *testing.T) {
 	eachQueue(t, func(t *testing.T, r *rig) {
-		begun := time.Now()
-		ok, err := r.Replicated(t.Context(), lane)
-		if err != nil || !ok || time.Since(begun) > 5*time.Second {
-			t.Errorf("Replicated = %v %v", ok, err)
+		var w waits
+		r.client.AddHook(&w)
+		if ok, err := r.Replicated(t.Context(), lane); err != nil || !ok || w.n != 0 {
+			t.Errorf("Replicated = %v %v, and waited %d times", ok, err, w.n)
 		}
 	})
 }
@@ -26,6 +48,8 @@ func TestReplicatedBehind(t *testing.T) {
 	server := redistest.Start(t)
 	replica := redistest.Start(t, "--replicaof", "127.0.0.1", fmt.Sprint(server.Port), "--repl-diskless-sync-delay", "0")
 	c := server.Client(t)
+	var w waits // what counts them where there is nothing to wait for counts them here
+	c.AddHook(&w)
 	q := New(c, "")
 	ctx := t.Context()
 	for deadline := time.Now().Add(30 * time.Second); ; { // until it follows
@@ -50,6 +74,9 @@ func TestReplicatedBehind(t *testing.T) {
 	}
 	if ok, err := q.Replicated(ctx, lane); ok || err != nil {
 		t.Errorf("Replicated = %v %v while the replica hangs", ok, err)
+	}
+	if w.n == 0 {
+		t.Error("no WAIT was seen")
 	}
 	signal(syscall.SIGCONT)
 	for deadline := time.Now().Add(30 * time.Second); ; {
