@@ -277,6 +277,7 @@ func TestNoVerdictsWithoutTheLock(t *testing.T) {
 		if err != nil || !ok {
 			t.Fatalf("IntakeLock() = %v, %v", ok, err)
 		}
+		r.must(r.client.Persist(ctx, r.KeyIntakeLock()).Err()) // for as long as the test takes
 		if _, err := r.s.apply(ctx, entries, false); !errors.Is(err, errLockLost) {
 			t.Errorf("apply() = %v, want errLockLost", err)
 		}

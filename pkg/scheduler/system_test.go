@@ -1,10 +1,12 @@
 package scheduler
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -53,8 +55,14 @@ func (v *verdictsOf) wait(t *testing.T, verdict string, n int) {
 // run starts a scheduler on the server and stops it with the test.
 func run(t *testing.T, s *redistest.Server, hooks Hooks) (stop func()) {
 	t.Helper()
+	return runOn(t, redisqueue.New(s.Client(t), ""), hooks)
+}
+
+// runOn starts a scheduler on a queue and stops it with the test.
+func runOn(t *testing.T, q Queue, hooks Hooks) (stop func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	sched := New(redisqueue.New(s.Client(t), ""), Config{Commands: testCommands(), Hooks: hooks})
+	sched := New(q, Config{Commands: testCommands(), Hooks: hooks})
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		if err := sched.Run(ctx); err != nil {
@@ -89,21 +97,49 @@ func anys(words []string) []any {
 	return out
 }
 
-// 100,000 flat adds take well under a minute; a test has time for fewer.
+// pages counts the calls of the intake that bring or change something.
+type pages struct {
+	*redisqueue.Queue
+	read, adopted, done atomic.Int64
+}
+
+func (p *pages) IntakeNew(ctx context.Context, count int, block time.Duration) ([]check.IntakeEntry, error) {
+	found, err := p.Queue.IntakeNew(ctx, count, block)
+	if len(found) > 0 {
+		p.read.Add(1)
+	}
+	return found, err
+}
+
+func (p *pages) Adopt(ctx context.Context, lane check.Lane, as []check.Adoption) ([]check.AdoptOutcome, error) {
+	p.adopted.Add(1)
+	return p.Queue.Adopt(ctx, lane, as)
+}
+
+func (p *pages) IntakeDone(ctx context.Context, vs []check.Verdict) error {
+	p.done.Add(1)
+	return p.Queue.IntakeDone(ctx, vs)
+}
+
+// Many flat adds are read, applied and answered by the page: that is what lets
+// 100,000 of them take well under a minute.
 func TestIntakeThroughput(t *testing.T) {
 	t.Parallel()
-	const n = 5000
+	const n = 2000
 	server := redistest.Start(t)
 	r := newRig(t, server.Client(t))
 	addMany(t, r.client, r.KeyIntake(), n)
 	v := &verdictsOf{got: map[string]int{}, seen: make(chan struct{}, 1)}
+	q := &pages{Queue: r.Queue}
 	begin := time.Now()
-	run(t, server, Hooks{Verdict: v.add})
+	stop := runOn(t, q, Hooks{Verdict: v.add})
 	v.wait(t, accepted, n)
 	took := time.Since(begin)
+	stop()
 	t.Logf("%d requests in %s, %.0f a second", n, took, n/took.Seconds())
-	if took > 20*time.Second {
-		t.Errorf("%d requests took %s", n, took)
+	const want = n / 200 // pages, as large as they may be
+	if read, adopted, done := q.read.Load(), q.adopted.Load(), q.done.Load(); read != want || adopted != want || done != want {
+		t.Errorf("%d requests were read by %d calls, applied by %d, answered by %d, want %d each", n, read, adopted, done, want)
 	}
 }
 
@@ -115,18 +151,17 @@ func TestAnotherSchedulerTakesTheIntakeOver(t *testing.T) {
 	r := newRig(t, server.Client(t))
 	ok, err := r.IntakeLock(t.Context(), "one that dies")
 	r.must(err)
+	if ttl := r.client.PTTL(t.Context(), r.KeyIntakeLock()).Val(); ttl > lockTTL {
+		t.Errorf("its lock lasts for %s, want %s at most", ttl, lockTTL)
+	}
 	addMany(t, r.client, r.KeyIntake(), 300)
 	if _, err := r.IntakeNew(t.Context(), 200, 0); err != nil || !ok {
 		t.Fatalf("IntakeNew() = %v, lock %v", err, ok)
 	}
 	v := &verdictsOf{got: map[string]int{}, seen: make(chan struct{}, 1)}
-	begin := time.Now()
 	run(t, server, Hooks{Verdict: v.add})
 	run(t, server, Hooks{Verdict: v.add})
 	v.wait(t, accepted, 300)
-	if took := time.Since(begin); took > 6*time.Second {
-		t.Errorf("took over after %s, want about 2 s", took)
-	}
 }
 
 // Redis is killed and comes back empty but for the registry: all checks are
@@ -164,7 +199,53 @@ func TestNothingIsLostButTheRegistryStays(t *testing.T) {
 	}
 }
 
-// Lateness of dispatch at 1,000 checks a second, each once and none early.
+// punctual is a queue that notes when its lane was dispatched, and whether
+// there was room for all that was due.
+type punctual struct {
+	*redisqueue.Queue
+	mu    sync.Mutex
+	calls []dispatchCall // guarded by mu
+}
+
+type dispatchCall struct {
+	now   int64 // by the server's clock, unix ms
+	moved int
+	full  bool
+}
+
+func (p *punctual) Dispatch(ctx context.Context, lane check.Lane, limit int) (check.Dispatched, error) {
+	d, err := p.Queue.Dispatch(ctx, lane, limit)
+	if err == nil {
+		p.mu.Lock()
+		p.calls = append(p.calls, dispatchCall{d.Now, d.Moved, d.Moved == limit})
+		p.mu.Unlock()
+	}
+	return d, err
+}
+
+// passedOver gives the due times that a call with room left to a later one, of
+// all in the order in which they were dispatched. No scheduler runs any more.
+func (p *punctual) passedOver(dues []int64) (left []int64) {
+	slices.SortFunc(p.calls, func(a, b dispatchCall) int { return cmp.Compare(a.now, b.now) })
+	room := int64(0) // the latest call that had some
+	for _, c := range p.calls {
+		n := min(c.moved, len(dues))
+		for _, due := range dues[:n] {
+			if due <= room && room < c.now {
+				left = append(left, due)
+			}
+		}
+		dues = dues[n:]
+		if !c.full {
+			room = c.now
+		}
+	}
+	return left
+}
+
+// Dispatch of 1,000 checks a second by two schedulers: each once, none early,
+// and none later than the first call after its time. How soon that comes is
+// seen where time is not the machine's: TestDispatchIsPunctualAndCheap.
 func TestDispatchLateness(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -183,30 +264,35 @@ func TestDispatchLateness(t *testing.T) {
 		r.must(err)
 	}
 	r.must(r.EnterZone(t.Context(), "default"))
-	run(t, server, Hooks{})
-	run(t, server, Hooks{})
-	var late []int64
-	for len(late) < n {
-		found, err := r.Read(t.Context(), "w", []check.Lane{lane0}, 200, time.Second)
+	q := &punctual{Queue: r.Queue}
+	stop, stopOther := runOn(t, q, Hooks{}), runOn(t, q, Hooks{})
+	var found []check.Entry
+	for late := time.Now().Add(time.Minute); len(found) < n && time.Now().Before(late); {
+		more, err := r.Read(t.Context(), "w", []check.Lane{lane0}, 200, time.Second)
 		r.must(err)
-		if len(found) == 0 {
-			break
+		found = append(found, more...)
+	}
+	stop()
+	stopOther()
+	seen := map[string]bool{}
+	var dues, late []int64
+	for _, e := range found {
+		var i int64
+		if _, err := fmt.Sscanf(e.ID, "c%d", &i); err != nil {
+			t.Fatal(err)
 		}
-		for _, e := range found {
-			var i int64
-			if _, err := fmt.Sscanf(e.ID, "c%d", &i); err != nil {
-				t.Fatal(err)
-			}
-			late = append(late, entryMS(e.SID)-start-i)
-		}
+		dues, late = append(dues, start+i), append(late, entryMS(e.SID)-start-i)
+		seen[e.ID] = true
+	}
+	if all := r.client.XLen(t.Context(), r.KeyReady(lane0)).Val(); len(seen) != n || all != n {
+		t.Fatalf("%d of %d checks were dispatched, %d entries", len(seen), n, all)
+	}
+	if left := q.passedOver(dues); len(left) > 0 {
+		t.Errorf("calls passed over %d checks that were due: %v", len(left), left)
 	}
 	slices.Sort(late)
-	if len(late) != n || late[0] < 0 {
-		t.Fatalf("%d checks were dispatched, want %d; the earliest %v ms late", len(late), n, late[:1])
+	if late[0] < 0 {
+		t.Errorf("a check was dispatched %d ms before its time", -late[0])
 	}
 	t.Logf("lateness: p50 %d ms, p99 %d ms, max %d ms", late[n/2], late[n*99/100], late[n-1])
-	// Other tests run beside this one: the bar is far above the 20 ms of a quiet machine.
-	if late[n*99/100] > 500 {
-		t.Errorf("p99 lateness = %d ms", late[n*99/100])
-	}
 }
