@@ -104,15 +104,22 @@ func testParams(t *testing.T, factory check.CommandFactory, c Case) {
 // when the context was cancelled.
 func testCancel(t *testing.T, factory check.CommandFactory, c Case) {
 	cmd := build(t, factory, c.Hang)
-	dead, cancel := context.WithCancel(t.Context())
-	cancel()
-	_, took, err := timed(t, dead, cmd, c)
-	if !errors.Is(err, context.Canceled) || took > obey {
-		t.Errorf("Run with a dead context = %v after %v, want context.Canceled within %v", err, took, obey)
-	}
 	// On a busy machine one measurement may be late through no fault of the
 	// command: the best of three counts.
+	dead, cancel := context.WithCancel(t.Context())
+	cancel()
 	best := time.Hour
+	for range 3 {
+		_, took, err := timed(t, dead, cmd, c)
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("Run with a dead context = %v after %v, want context.Canceled", err, took)
+		}
+		best = min(best, took)
+	}
+	if best > obey {
+		t.Errorf("Run with a dead context took %v, want %v at most", best, obey)
+	}
+	best = time.Hour
 	for range 3 {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(2*obey, cancel)
