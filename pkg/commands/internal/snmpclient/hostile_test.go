@@ -48,7 +48,11 @@ func TestHostile(t *testing.T) {
 			a := snmptest.NewAgent(t)
 			a.Script(tt.answer)
 			p := pool(t, tools.Tools{})
-			_, err := get(t, t.Context(), p, at(a.Port, quick), "1.3.1", "1.3.2")
+			how := quick
+			if tt.want == ErrDevice { // there is an answer
+				how = patient
+			}
+			_, err := get(t, t.Context(), p, at(a.Port, how), "1.3.1", "1.3.2")
 			if !errors.Is(err, tt.want) {
 				t.Errorf("Get = %v, want %v", err, tt.want)
 			}
@@ -107,7 +111,7 @@ func TestLateAnswer(t *testing.T) {
 	})
 	p := pool(t, tools.Tools{})
 	for want := int64(1); want <= 5; want++ {
-		got, err := get(t, t.Context(), p, at(a.Port, quick), "1.3.1")
+		got, err := get(t, t.Context(), p, at(a.Port), "1.3.1")
 		if err != nil || got[0].Int != want {
 			t.Fatalf("Get = %v, %v, want %d", got, err, want)
 		}

@@ -119,7 +119,7 @@ func TestStaleTCP(t *testing.T) {
 }
 
 // TestCancel shows that a run ends with its context, in the middle of a try
-// that has seconds left, and that its session is gone.
+// that has a minute left, and that its session is gone.
 func TestCancel(t *testing.T) {
 	t.Parallel()
 	a := snmptest.NewAgent(t)
@@ -127,24 +127,24 @@ func TestCancel(t *testing.T) {
 		asked := make(chan struct{}, 10)
 		a.Script(func(snmptest.Request) [][]byte { asked <- struct{}{}; return nil })
 		p := pool(t, tools.Tools{})
-		s := at(a.Port, func(s *Settings) { s.Transport = transport })
+		s := at(a.Port, func(s *Settings) { s.Transport, s.Timeout = transport, check.Duration(time.Minute) })
 
 		ctx, cancel := context.WithCancel(t.Context())
-		var ended time.Time
-		go func() { <-asked; ended = time.Now(); cancel() }()
+		begin := time.Now()
+		go func() { <-asked; cancel() }()
 		_, err := get(t, ctx, p, s, sysUpTime)
-		if !errors.Is(err, context.Canceled) || time.Since(ended) > 100*time.Millisecond {
-			t.Errorf("Get over %s = %v %v after the cancel", transport, err, time.Since(ended))
+		if took := time.Since(begin); !errors.Is(err, context.Canceled) || took > soon {
+			t.Errorf("Get over %s that was cancelled = %v after %v", transport, err, took)
 		}
 		if _, err := get(t, ctx, p, s, sysUpTime); !errors.Is(err, context.Canceled) {
 			t.Errorf("Get with a dead context = %v", err)
 		}
 
 		ctx, cancel = context.WithTimeout(t.Context(), 50*time.Millisecond)
-		begin := time.Now()
+		begin = time.Now()
 		_, err = get(t, ctx, p, s, sysUpTime)
 		cancel()
-		if took := time.Since(begin); !errors.Is(err, ErrNoAnswer) || took > 150*time.Millisecond {
+		if took := time.Since(begin); !errors.Is(err, ErrNoAnswer) || took > soon {
 			t.Errorf("Get over %s past its deadline = %v after %v, want ErrNoAnswer", transport, err, took)
 		}
 		if p.Idle() != 0 {
@@ -157,12 +157,21 @@ func TestCancel(t *testing.T) {
 func TestRetries(t *testing.T) {
 	t.Parallel()
 	a := snmptest.NewAgent(t)
-	a.Script(func(snmptest.Request) [][]byte { return nil })
+	a.Script(func(r snmptest.Request) [][]byte {
+		if r.OIDs[0] == sysUpTime {
+			return nil
+		}
+		return [][]byte{a.Answer(r)}
+	})
 	s := at(a.Port, func(s *Settings) { s.Timeout, s.Retries = check.Duration(20*time.Millisecond), 3 })
 	if _, err := get(t, t.Context(), pool(t, tools.Tools{}), s, sysUpTime); !errors.Is(err, ErrNoAnswer) {
 		t.Errorf("Get = %v, want ErrNoAnswer", err)
 	}
-	if n := len(a.Requests()); n != 4 {
+	// When this one is answered the agent has read all that came before it.
+	if _, err := get(t, t.Context(), pool(t, tools.Tools{}), at(a.Port), "1.3.1"); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(a.Requests()) - 1; n != 4 {
 		t.Errorf("%d requests, want 4", n)
 	}
 	n := 0
@@ -173,6 +182,7 @@ func TestRetries(t *testing.T) {
 		}
 		return [][]byte{a.Answer(r)}
 	})
+	s.Timeout = check.Duration(time.Second) // for the fourth, which is answered
 	if _, err := get(t, t.Context(), pool(t, tools.Tools{}), s, sysUpTime); err != nil {
 		t.Errorf("Get with three lost packets = %v", err)
 	}

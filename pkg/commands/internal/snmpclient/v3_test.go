@@ -233,7 +233,7 @@ func TestReports(t *testing.T) {
 				}
 				return [][]byte{r.Report(tt.engine, "nobody", tt.then)}
 			})
-			_, err := get(t, t.Context(), pool(t, secrets(t)), at(a.Port, quick, as("nobody", "", "")), sysUpTime)
+			_, err := get(t, t.Context(), pool(t, secrets(t)), at(a.Port, as("nobody", "", "")), sysUpTime)
 			if !errors.Is(err, ErrDevice) || !strings.Contains(err.Error(), tt.why) {
 				t.Errorf("Get = %v, want ErrDevice with %q", err, tt.why)
 			}

@@ -75,11 +75,11 @@ func TestFallback(t *testing.T) {
 				return [][]byte{a.Answer(r)}
 			})
 			p := pool(t, tools.Tools{})
-			if oids, err := walked(t, p, at(a.Port, quick), "1.3.6.5"); err != nil || len(oids) != 9 {
+			if oids, err := walked(t, p, at(a.Port, patient), "1.3.6.5"); err != nil || len(oids) != 9 {
 				t.Fatalf("Walk = %v, %v", oids, err)
 			}
 			a.Requests()
-			if oids, err := walked(t, p, at(a.Port, quick), "1.3.6.5"); err != nil || len(oids) != 9 {
+			if oids, err := walked(t, p, at(a.Port, patient), "1.3.6.5"); err != nil || len(oids) != 9 {
 				t.Fatalf("second Walk = %v, %v", oids, err)
 			}
 			for _, r := range a.Requests() {
