@@ -274,7 +274,7 @@ func TestLostDatagramIsSentAgain(t *testing.T) {
 		}
 		return []*mdns.Msg{reply(t, q, aRecord)}
 	})
-	want(t, port, `{"timeout":"1s","tries":4}`, check.StateOK, "")
+	want(t, port, `{"timeout":"4s","tries":2}`, check.StateOK, "")
 	if len(asked) != 2 {
 		t.Errorf("asked %d times, want 2", len(asked))
 	}

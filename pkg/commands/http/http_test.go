@@ -178,10 +178,16 @@ func TestConformanceHTTP2(t *testing.T) {
 // by luck. Every duration is in seconds, and the phases make up the whole.
 func TestPhases(t *testing.T) {
 	t.Parallel()
-	s := plainServer(t)
+	// The server's second begins when it has the request, which may be a while
+	// before the client goes on and says that it is out.
+	s := httptest.NewServer(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) {
+		<-time.After(time.Second)
+		_, _ = io.WriteString(w, "late")
+	}))
+	t.Cleanup(s.Close)
 	url := strings.Replace(s.URL, "127.0.0.1", "localhost", 1)
 	begin := time.Now()
-	res, err := run(t, tools.Tools{}, p(t, "url", url+"/slow", "resp_warn", "100ms", "resp_crit", "1m"))
+	res, err := run(t, tools.Tools{}, p(t, "url", url, "resp_warn", "100ms", "resp_crit", "1m"))
 	most := time.Since(begin).Seconds()
 	if err != nil || res.State != check.StateWarn || res.Reason != "RESP_TIME_EXCEEDED" {
 		t.Fatalf("Run = %+v, %v, want WARN RESP_TIME_EXCEEDED", res, err)
@@ -196,8 +202,8 @@ func TestPhases(t *testing.T) {
 	}
 	whole, first := value("resp_seconds"), value("first_byte_seconds")
 	sum := value("dns_seconds") + value("connect_seconds") + first + value("transfer_seconds")
-	if whole < 0.120 || whole > most || first < 0.115 || sum > whole || sum < 0.120 {
-		t.Fatalf("resp %v first byte %v, sum of phases %v, want all between 0.12 and %v", whole, first, sum, most)
+	if whole < 1 || whole > most || first < 0.5 || sum > whole || sum < 0.5 {
+		t.Fatalf("resp %v first byte %v, sum of phases %v, want a second and up to %v", whole, first, sum, most)
 	}
 	if _, ok := res.Metric("tls_seconds"); ok {
 		t.Error("tls_seconds without TLS")

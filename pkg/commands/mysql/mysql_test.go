@@ -60,7 +60,7 @@ func TestGrades(t *testing.T) {
 func TestFailures(t *testing.T) {
 	t.Parallel()
 	at := fake{}.start(t)
-	sqltest.Want(t, factory, doc, at, `{"timeout":"80ms","query":"`+sqltest.Hang+`"}`, check.StateCrit, "SQL_QRY_FAILURE")
+	sqltest.Want(t, factory, doc, at, `{"timeout":"1s","query":"`+sqltest.Hang+`"}`, check.StateCrit, "SQL_QRY_FAILURE")
 	sqltest.Want(t, factory, doc, at, `{"tls":true}`, check.StateCrit, "UNREACHABLE") // the fake has no TLS
 	sqltest.Want(t, factory, doc, `"host":"127.0.0.1","port":1,"user":"u"`, `{}`, check.StateCrit, "UNREACHABLE")
 	cmd, err := factory([]byte(`{"host":"169.254.169.254","user":"u"}`))

@@ -146,7 +146,7 @@ func TestGrades(t *testing.T) {
 		{"refused greeting", `{}`, odd(func(p *peer) { p.answers["EHLO"] = "550 no" }), check.StateCrit, "UNEXPECTED_RESP"},
 		{"no TLS offered", `{"starttls":true}`, odd(func(p *peer) { delete(p.answers, "STARTTLS") }), check.StateCrit, "UNEXPECTED_RESP"},
 		{"TLS not now", `{"starttls":true}`, odd(func(p *peer) { p.answers["STARTTLS"] = "454 later" }), check.StateCrit, "UNEXPECTED_RESP"},
-		{"no answer", `{"timeout":"80ms"}`, odd(func(p *peer) { p.answers["EHLO"] = "" }), check.StateCrit, "CONNECTION_ERROR"},
+		{"no answer", `{"timeout":"1s"}`, odd(func(p *peer) { p.answers["EHLO"] = "" }), check.StateCrit, "CONNECTION_ERROR"},
 		{"another protocol", `{}`, peer{banner: "SSH-2.0-OpenSSH_9.2"}, check.StateCrit, "CONNECTION_ERROR"},
 		{"changing codes", `{}`, peer{banner: "220-a\r\n250 b"}, check.StateCrit, "CONNECTION_ERROR"},
 		{"endless line", `{}`, peer{banner: "220 " + strings.Repeat("x", 1<<20)}, check.StateCrit, "CONNECTION_ERROR"},

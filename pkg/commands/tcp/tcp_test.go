@@ -148,7 +148,7 @@ func TestRun(t *testing.T) {
 		{"echo", echoes, m("send", "PING", "expect", "PING$"), check.StateOK, "", "connect resp"},
 		{"in parts", parts, m("expect", "t..ee$"), check.StateOK, "", "connect resp"},
 		{"never ends", floods, m("expect", "calm"), check.StateCrit, "UNEXPECTED_RESP", "connect resp"},
-		{"silent", silent, m("expect", "x", "timeout", "50ms"), check.StateCrit, "CONNECTION_ERROR", "connect"},
+		{"silent", silent, m("expect", "x", "timeout", "1s"), check.StateCrit, "CONNECTION_ERROR", "connect"},
 		{"closed port", 1, nil, check.StateCrit, "UNREACHABLE", ""},
 		{"no such name", 1, m("host", "no-such-host.invalid"), check.StateCrit, "UNREACHABLE", ""},
 		{"slow warn", echoes, m("resp_warn", "1ns"), check.StateWarn, "RESP_TIME_EXCEEDED", "connect resp"},
@@ -209,7 +209,7 @@ func TestCheckTimeout(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second) // to connect it needs some of it
 	defer cancel()
 	res, err := cmd.Run(ctx, check.Run{})
 	if err != nil || res.Reason != "CONNECTION_ERROR" || !strings.Contains(res.Text, "timed out") {
