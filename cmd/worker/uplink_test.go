@@ -2,8 +2,11 @@ package main
 
 import (
 	"net"
+	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/redpoll/redpoll/internal/porttest"
 )
 
 func TestUplinkTests(t *testing.T) {
@@ -13,16 +16,15 @@ func TestUplinkTests(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	open := l.Addr().String()
-	tests, err := uplinkTests([]string{"fra=127.0.0.1", "tcp:" + open})
-	if err != nil || len(tests) != 2 || tests[0].Zone != "fra" || tests[1].Zone != "" {
-		t.Fatalf("uplinkTests = %+v, %v, want one of fra and one of all zones", tests, err)
+	closed := net.JoinHostPort("127.0.0.1", strconv.Itoa(porttest.Free(t)))
+	tests, err := uplinkTests([]string{"fra=127.0.0.1", "tcp:" + l.Addr().String(), "tcp:" + closed})
+	if err != nil || len(tests) != 3 || tests[0].Zone != "fra" || tests[1].Zone != "" {
+		t.Fatalf("uplinkTests = %+v, %v, want one of fra and two of all zones", tests, err)
 	}
 	if err := tests[1].Test(t.Context()); err != nil {
 		t.Errorf("a port that is open: %v", err)
 	}
-	l.Close()
-	if err := tests[1].Test(t.Context()); err == nil || !strings.Contains(err.Error(), "refused") {
+	if err := tests[2].Test(t.Context()); err == nil || !strings.Contains(err.Error(), "refused") {
 		t.Errorf("a port that is closed: %v, want refused", err)
 	}
 	_, err = uplinkTests([]string{"Fra=127.0.0.1", "", "tcp:host", "tcp:host:99999", "fra="})

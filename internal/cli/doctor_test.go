@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/redpoll/redpoll/internal/porttest"
 	"github.com/redpoll/redpoll/internal/redistest"
 	"github.com/redpoll/redpoll/pkg/check"
 	"github.com/redpoll/redpoll/pkg/queue/redisqueue"
@@ -223,7 +225,7 @@ func TestDoctorFiles(t *testing.T) {
 
 func TestDoctorCluster(t *testing.T) {
 	t.Parallel()
-	server := redistest.Start(t, "--cluster-enabled", "yes")
+	server := redistest.Start(t, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(porttest.Free(t)))
 	c := server.Client(t)
 	url := "redis+cluster://" + server.Addr()
 	for _, to := range []int{8000, 16383} {

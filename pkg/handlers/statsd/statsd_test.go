@@ -7,12 +7,14 @@ import (
 	"math"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
+	"github.com/redpoll/redpoll/internal/porttest"
 	"github.com/redpoll/redpoll/pkg/check"
 	"github.com/redpoll/redpoll/pkg/handlers/internal/brace"
 	"github.com/redpoll/redpoll/pkg/handlers/internal/handlertest"
@@ -178,17 +180,13 @@ func TestTooLong(t *testing.T) {
 // TestComesBack: a server that is away loses what is sent then, no more.
 func TestComesBack(t *testing.T) {
 	t.Parallel()
-	c, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := c.LocalAddr().String()
-	c.Close()
+	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(porttest.Free(t)))
 	var s socket
 	defer s.close()
 	_ = s.write(t.Context(), addr, []byte("lost:1|g"))
-	if c, err = net.ListenPacket("udp", addr); err != nil {
-		t.Fatalf("the port was taken by another: %v", err)
+	c, err := net.ListenPacket("udp", addr)
+	if err != nil {
+		t.Fatal(err)
 	}
 	defer c.Close()
 	if err := s.write(t.Context(), addr, []byte("seen:1|g")); err != nil {

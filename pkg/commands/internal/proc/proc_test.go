@@ -252,7 +252,7 @@ func TestRunKillsWhatIsLeftBehind(t *testing.T) {
 // result, and its limits stay.
 func TestRunDoesNotWaitForEscapees(t *testing.T) {
 	t.Parallel()
-	out := mustRun(t, sh("setsid sh -c 'echo $$; exec sleep 20' & sleep 0.1; echo done"))
+	out := mustRun(t, sh("mkfifo away; setsid sh -c 'echo $$; echo >away; exec sleep 20' & read x <away; echo done"))
 	fields := strings.Fields(string(out.Stdout))
 	if len(fields) != 2 || fields[1] != "done" {
 		t.Fatalf("Run = %q, want a number and done", out.Stdout)

@@ -10,12 +10,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
+	"github.com/redpoll/redpoll/internal/porttest"
 	"github.com/redpoll/redpoll/pkg/check"
 	"github.com/redpoll/redpoll/pkg/handlers/internal/tools"
 )
@@ -274,14 +276,10 @@ func TestBounds(t *testing.T) {
 	if _, err = c.Do(ctx, Request{URL: &slow}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a slow server: %v, want the end of the context", err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	gone := parse(t, "http://"+l.Addr().String()+"?token=hidden").JoinPath("api")
-	l.Close()
+	host := net.JoinHostPort("127.0.0.1", strconv.Itoa(porttest.Free(t)))
+	gone := parse(t, "http://"+host+"?token=hidden").JoinPath("api")
 	_, err = c.Do(t.Context(), Request{URL: gone})
-	if err == nil || !strings.HasPrefix(err.Error(), "POST http://"+l.Addr().String()+"/api: ") || errors.As(err, new(*check.PermanentError)) || strings.Contains(err.Error(), "hidden") {
+	if err == nil || !strings.HasPrefix(err.Error(), "POST http://"+host+"/api: ") || errors.As(err, new(*check.PermanentError)) || strings.Contains(err.Error(), "hidden") {
 		t.Errorf("a server that is away: %v, want an error that may pass and has no query", err)
 	}
 }
