@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"net/netip"
 	"strings"
@@ -139,17 +140,17 @@ func TestNoResult(t *testing.T) {
 func TestShortTimeout(t *testing.T) {
 	t.Parallel()
 	icmptest.Need(t)
-	cmd, err := check.Typed(Defaults(), New(tools.Tools{}))(json.RawMessage(`{"host":"` + icmptest.Addr4(icmptest.Mute) + `","timeout":"1m"}`))
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, tt := range []struct {
-		timeout time.Duration
-		text    string
+		timeout, interval time.Duration
+		text              string
 	}{
-		{time.Second, "0 of 5 packets answered"},
-		{400 * time.Millisecond, "not sent: the check's timeout is too short"},
+		{3 * time.Second, 100 * time.Millisecond, "0 of 5 packets answered"},
+		{time.Second, 300 * time.Millisecond, "not sent: the check's timeout is too short"},
 	} {
+		cmd, err := check.Typed(Defaults(), New(tools.Tools{}))(fmt.Appendf(nil, `{"host":%q,"timeout":"1m","interval":%q}`, icmptest.Addr4(icmptest.Mute), tt.interval))
+		if err != nil {
+			t.Fatal(err)
+		}
 		ctx, cancel := context.WithTimeout(t.Context(), tt.timeout)
 		res, err := cmd.Run(ctx, check.Run{})
 		cancel()

@@ -152,13 +152,16 @@ func TestOverrun(t *testing.T) {
 	}
 }
 
-const twinEnv = "REDPOLL_ICMP_TWIN"
+const (
+	twinEnv     = "REDPOLL_ICMP_TWIN"
+	twinListens = "twin listens" // what the other process says then
+)
 
 // TestTwin: two processes with the same id and the same targets.
 func TestTwin(t *testing.T) {
 	icmptest.Need(t)
 	if os.Getenv(twinEnv) != "" {
-		twin(t, icmptest.Addr4(icmptest.Size64), 65, 0)
+		twin(t, 65, 0, func() { fmt.Println(twinListens) })
 		fmt.Println("twin done")
 		return
 	}
@@ -171,10 +174,13 @@ func TestTwin(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	twin(t, icmptest.Addr4(icmptest.Size64), 64, 50)
 	var text strings.Builder
-	for s := bufio.NewScanner(out); s.Scan(); {
-		text.WriteString(s.Text() + "\n")
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		text.WriteString(lines.Text() + "\n")
+		if lines.Text() == twinListens { // for two seconds
+			twin(t, 64, 50, func() {})
+		}
 	}
 	if err := cmd.Wait(); err != nil || !strings.Contains(text.String(), "twin done") {
 		t.Errorf("the other process: %v\n%s", err, text.String())
@@ -182,11 +188,20 @@ func TestTwin(t *testing.T) {
 }
 
 // twin pings a target that answers packets of 64 bytes only: one process gets
-// all of its replies, the other one sees them and must get none.
-func twin(t *testing.T, addr string, size, replies int) {
+// all of its replies, the other one sees them and must get none. It calls begun
+// when the first packet is out.
+func twin(t *testing.T, size, replies int, begun func()) {
 	e := newEngine(t, Options{Mode: ModeRaw, RawID: 4242})
-	q := request(addr)
+	q := request(icmptest.Addr4(icmptest.Size64))
 	q.Size, q.Count, q.Interval, q.Timeout = size, 50, 20*time.Millisecond, time.Second
+	var group sync.WaitGroup
+	defer group.Wait()
+	group.Go(func() {
+		for e.Stats().Sent == 0 {
+			runtime.Gosched()
+		}
+		begun()
+	})
 	if rep := ping(t, e, q); len(rep.RTTs) != replies || rep.Duplicates != 0 {
 		t.Errorf("process with %d bytes got %d replies, want %d: %+v", size, len(rep.RTTs), replies, e.Stats())
 	}
@@ -206,13 +221,16 @@ func TestSecondOpinion(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.SetPrivileged(true)
-		p.Count, p.Interval, p.Timeout, p.Size = 5, 10*time.Millisecond, 500*time.Millisecond, 64
+		q := request(addr)
+		q.Count, q.Timeout = 5, 10*time.Second // which only those wait for who get no answer
+		if addr == icmptest.Blackhole4 {
+			q.Timeout = 500 * time.Millisecond
+		}
+		p.Count, p.Interval, p.Timeout, p.Size = q.Count, q.Interval, q.Timeout, q.Size
 		if err := p.RunWithContext(t.Context()); err != nil {
 			t.Fatalf("pro-bing %s: %v", addr, err)
 		}
 		theirs := p.Statistics()
-		q := request(addr)
-		q.Count, q.Timeout = 5, 500*time.Millisecond
 		rep := ping(t, e, q)
 		if rep.Sent != theirs.PacketsSent || len(rep.RTTs) != theirs.PacketsRecv {
 			t.Errorf("%s: %d of %d answered, pro-bing says %d of %d", addr, len(rep.RTTs), rep.Sent, theirs.PacketsRecv, theirs.PacketsSent)

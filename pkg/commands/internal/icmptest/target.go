@@ -34,8 +34,8 @@ const (
 	Prohibits = 15 // sends "administratively prohibited" with a long quote
 )
 
-// SlowBy is how long Slow takes.
-const SlowBy = 150 * time.Millisecond
+// SlowBy is how long Slow takes: longer than a busy machine stands still.
+const SlowBy = time.Second
 
 // Addr4 and Addr6 give the target's address with a behaviour.
 func Addr4(n int) string { return fmt.Sprintf("10.78.0.%d", n) }
