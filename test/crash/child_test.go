@@ -23,6 +23,7 @@ const (
 	envPoint = "REDPOLL_CRASH_POINT"
 	envCount = "REDPOLL_CRASH_COUNT"
 	envURL   = "REDPOLL_CRASH_URL"
+	envLease = "REDPOLL_CRASH_LEASE"
 
 	roleWorker    = "worker"
 	roleScheduler = "scheduler"
@@ -30,6 +31,27 @@ const (
 
 	exitCrash = 77
 )
+
+// Leases of workers. One that runs out while its worker lives, on a machine that
+// stands still, has a run made again that nobody crashed in: they are as long as
+// a test can wait for them.
+const (
+	// shortLease runs out twice before a run is too late to be made.
+	shortLease = 2 * time.Second
+	// someLease runs out once.
+	someLease = 5 * time.Second
+	// longLease is for where no worker crashes: nobody waits for it.
+	longLease = 20 * time.Second
+)
+
+// slow gives how long a slow run lasts: where leases run out longer than a third
+// of one, so that it is renewed.
+func slow(lease time.Duration) time.Duration {
+	if lease == longLease {
+		lease = shortLease
+	}
+	return 2 * lease / 5
+}
 
 // journal is the list of what was run, in order; a crash stands in it too.
 const (
@@ -93,7 +115,11 @@ func child(role string) {
 	defer cancel()
 	c.stop = cancel
 	if role == roleWorker {
-		err = runWorker(ctx, client, c)
+		lease, bad := time.ParseDuration(os.Getenv(envLease))
+		if bad != nil {
+			panic(bad)
+		}
+		err = runWorker(ctx, client, c, lease)
 	} else {
 		err = runScheduler(ctx, client, c)
 	}
@@ -102,14 +128,13 @@ func child(role string) {
 	}
 }
 
-// workerConfig is that of a worker whose leases are short; c is nil for one that
-// does not crash.
-func workerConfig(client *redis.Client, c *crasher) worker.Config {
+// workerConfig is that of a worker; c is nil for one that does not crash.
+func workerConfig(client *redis.Client, c *crasher, lease time.Duration) worker.Config {
 	cfg := worker.Config{
-		Queue: &workerQueue{redisqueue.New(client, ""), c}, Commands: commands(client, c), Lease: 2 * time.Second,
+		Queue: &workerQueue{redisqueue.New(client, ""), c}, Commands: commands(client, c, slow(lease)), Lease: lease,
 		Name:     fmt.Sprintf("w-%d-%d", os.Getpid(), time.Now().UnixNano()),
 		Handlers: []worker.HandlerInstance{{Name: "h", Handler: handler{c}, Default: true}},
-		Grace:    2 * time.Second,
+		Grace:    10 * time.Second, // what runs ends in it
 	}
 	if c != nil && strings.HasPrefix(c.point, "release") {
 		cfg.Grace = -1
@@ -117,15 +142,14 @@ func workerConfig(client *redis.Client, c *crasher) worker.Config {
 	return cfg
 }
 
-func runWorker(ctx context.Context, client *redis.Client, c *crasher) error {
-	return work(ctx, workerConfig(client, c))
+func runWorker(ctx context.Context, client *redis.Client, c *crasher, lease time.Duration) error {
+	return work(ctx, workerConfig(client, c, lease))
 }
 
-// runTraveller is a worker of all zones that does not crash. Its leases are long:
-// on a busy machine none of them runs out.
-func runTraveller(ctx context.Context, client *redis.Client, c *crasher) error {
-	cfg := workerConfig(client, c)
-	cfg.Zones, cfg.Lease = travelZones, 20*time.Second
+// runTraveller is a worker of all zones that does not crash.
+func runTraveller(ctx context.Context, client *redis.Client) error {
+	cfg := workerConfig(client, nil, longLease)
+	cfg.Zones = travelZones
 	return work(ctx, cfg)
 }
 
@@ -139,11 +163,12 @@ func work(ctx context.Context, cfg worker.Config) error {
 
 func runScheduler(ctx context.Context, client *redis.Client, c *crasher) error {
 	q := &schedulerQueue{redisqueue.New(client, ""), c}
-	return scheduler.New(q, scheduler.Config{Commands: commands(client, c)}).Run(ctx)
+	return scheduler.New(q, scheduler.Config{Commands: commands(client, c, 0)}).Run(ctx)
 }
 
-// commands has the one command of this test: it notes that it ran.
-func commands(client *redis.Client, c *crasher) check.Commands {
+// commands has the one command of this test: it notes that it ran. Slow runs last
+// so long.
+func commands(client *redis.Client, c *crasher, slow time.Duration) check.Commands {
 	return check.Commands{"probe": check.Typed(struct{}{}, func(struct{}) (check.Command, error) {
 		return check.CommandFunc(func(ctx context.Context, run check.Run) (check.Result, error) {
 			if err := c.note(ctx, client, run); err != nil {
@@ -152,7 +177,7 @@ func commands(client *redis.Client, c *crasher) check.Commands {
 			c.at("command begins")
 			took := 20 * time.Millisecond
 			if strings.HasPrefix(run.Check.ID, "slow") {
-				took = 800 * time.Millisecond // longer than a third of a lease: it is renewed
+				took = slow
 				if c != nil && strings.HasPrefix(c.point, "release") {
 					time.AfterFunc(100*time.Millisecond, c.stop) // what runs is handed back
 				}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -22,10 +24,12 @@ func (s *scene) beside(role string, f func()) {
 	defer client.Close()
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		run := map[string]func(context.Context, *redis.Client, *crasher) error{
-			roleScheduler: runScheduler, roleWorker: runWorker, roleTravel: runTraveller,
+		run := map[string]func() error{
+			roleScheduler: func() error { return runScheduler(ctx, client, nil) },
+			roleWorker:    func() error { return runWorker(ctx, client, nil, s.p.lease()) },
+			roleTravel:    func() error { return runTraveller(ctx, client) },
 		}[role]
-		if err := run(ctx, client, nil); err != nil {
+		if err := run(); err != nil {
 			s.t.Errorf("%s = %v", role, err)
 		}
 	})
@@ -136,7 +140,8 @@ func (s *scene) compare() {
 }
 
 // compareResults: each planned time that ran has one result in the end, and each
-// result is of a run; one-shots run for one planned time.
+// result is of a run; one-shots run for one planned time. What was taken over too
+// late was left out.
 func (s *scene) compareResults(results map[string]map[int64]int, ran map[string]bool) {
 	for id, planned := range results {
 		for at, n := range planned {
@@ -151,10 +156,25 @@ func (s *scene) compareResults(results map[string]map[int64]int, ran map[string]
 		}
 	}
 	for run := range ran {
-		if id, _, _ := strings.Cut(run, "/"); !slices.Contains(doomed, id) { // it was removed while it ran
+		id, text, _ := strings.Cut(run, "/")
+		at, err := strconv.ParseInt(text, 10, 64)
+		s.must(err)
+		if !slices.Contains(doomed, id) && !s.leftOut(results[id], at) { // a doomed one was removed while it ran
 			s.t.Errorf("%s has no result", run)
 		}
 	}
+}
+
+// leftOut says whether a run was taken over more than 10 s after its time, when
+// its worker had crashed: the check went on with its next slot then.
+func (s *scene) leftOut(results map[int64]int, at int64) bool {
+	next := int64(math.MaxInt64)
+	for planned := range results {
+		if planned > at {
+			next = min(next, planned)
+		}
+	}
+	return !s.p.strict && next > at+10_000 && next < math.MaxInt64
 }
 
 // compareJournal: a run that was repeated had a crash before, if it may be

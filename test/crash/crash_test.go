@@ -39,6 +39,17 @@ type point struct {
 	strict bool
 }
 
+// lease is how long the leases of workers are.
+func (p point) lease() time.Duration {
+	switch {
+	case p.role != roleWorker:
+		return longLease
+	case len(p.names) > 1:
+		return shortLease
+	}
+	return someLease
+}
+
 var points = []point{
 	{roleWorker, []string{"read before"}, false},
 	{roleWorker, []string{"read after"}, false},
@@ -184,7 +195,7 @@ func (s *scene) start(name string, n int) (wait func()) {
 	exe, err := os.Executable()
 	s.must(err)
 	cmd := exec.CommandContext(s.t.Context(), exe)
-	cmd.Env = append(os.Environ(), envRole+"="+s.p.role, envPoint+"="+name, fmt.Sprintf("%s=%d", envCount, n), envURL+"="+s.server.URL())
+	cmd.Env = append(os.Environ(), envRole+"="+s.p.role, envPoint+"="+name, fmt.Sprintf("%s=%d", envCount, n), envURL+"="+s.server.URL(), envLease+"="+s.p.lease().String())
 	cmd.Stderr = os.Stderr
 	s.must(cmd.Start())
 	late := time.AfterFunc(60*time.Second, func() { _ = cmd.Process.Kill() })

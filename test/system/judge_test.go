@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/redpoll/redpoll/internal/proctest"
-	"github.com/redpoll/redpoll/pkg/check"
 )
 
 // bounds are what a scenario allows.
@@ -29,12 +28,7 @@ const recovery = lease + lease/3 + time.Second
 func (f *fleet) finish(b bounds) proctest.Tally {
 	f.Helper()
 	begun := time.Now()
-	f.eventually(b.gap+6*time.Second, func() error {
-		if f.kills > 0 {
-			f.pardon()
-		}
-		return f.behind(begun, 2)
-	})
+	f.goOn(begun, 2, b.gap+6*time.Second)
 	f.verify()
 	for _, w := range f.running("w") {
 		w.stop()
@@ -74,9 +68,5 @@ func (f *fleet) judge(b bounds) proctest.Tally {
 // judgeOne judges one check and gives what is wrong with it, by kind.
 func (f *fleet) judgeOne(id string, every time.Duration, b bounds, sum *proctest.Tally) map[string]string {
 	k := proctest.Book{Every: every, Seen: f.target.of(id), Results: f.results[id]}
-	if f.pardoned[id] { // it was away, and then ran at once
-		b.gap, b.offGrid = time.Hour, b.offGrid+2
-		k.Results = slices.DeleteFunc(slices.Clone(k.Results), func(r check.Event) bool { return r.Result.Reason == check.ReasonWorkerLost })
-	}
 	return k.Judge(proctest.Bounds{Doubles: b.doubles, Gap: b.gap, OffGrid: b.offGrid, Slack: *slack}, sum)
 }

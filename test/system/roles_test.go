@@ -77,7 +77,6 @@ func TestRoles(t *testing.T) {
 
 	for range 3 { // reclaim
 		ws[0].kill()
-		f.kills++
 		pass(t, 300*time.Millisecond)
 		ws[0] = f.again(ws[0])
 	}

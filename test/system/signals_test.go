@@ -105,35 +105,30 @@ func TestRollingRestart(t *testing.T) {
 	f.noRepairs()
 }
 
-// One worker has too few slots for the checks; with four all run on time.
+// One worker has too few slots for the checks: it uses them all, and no more, and
+// checks miss their times. With four no check misses one.
 func TestScale(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t)
 	s := f.scheduler("s1")
-	w := f.worker("w1", "-slots", "10")
+	const checks, slots = 60, 10
+	w := f.worker("w1", "-slots", fmt.Sprint(slots))
 	f.ready(s, w)
 	f.target.holdAll(500 * time.Millisecond) // 20 runs a second and worker
-	const checks = 60
 	f.add(checks, time.Second)
-	rate := func(d time.Duration) float64 {
-		begun := time.Now()
-		pass(t, d)
-		n := 0
-		for _, id := range f.all() {
-			n += f.target.since(id, begun)
-		}
-		return float64(n) / time.Since(begun).Seconds()
+	most := 0
+	for end := time.Now().Add(phase(4 * time.Second)); time.Now().Before(end); pass(t, 5*time.Millisecond) {
+		most = max(most, f.target.waiting())
 	}
-	alone := rate(4 * time.Second)
+	if missed := w.metric("redpoll_missed_slots_total"); most != slots || missed == 0 {
+		t.Errorf("one worker made %d runs at once, want %d; %v times were missed, want some", most, slots, missed)
+	}
 	for i := range 3 {
-		f.ready(f.worker(fmt.Sprintf("w%d", i+2), "-slots", "10"))
+		f.ready(f.worker(fmt.Sprintf("w%d", i+2), "-slots", fmt.Sprint(slots)))
 	}
-	pass(t, 2*time.Second) // what is queued
-	four := rate(phase(6 * time.Second))
-	t.Logf("%.1f runs a second with one worker, %.1f with four, for %d checks every second", alone, four, checks)
-	if alone > 22 || alone < 12 || four < 0.95*checks || four > 1.05*checks {
-		t.Errorf("%.1f runs a second with one worker, want about 20; %.1f with four, want %d", alone, four, checks)
-	}
+	since, row := time.Now(), int(phase(6*time.Second)/time.Second)
+	f.eventually(3*phase(6*time.Second), func() error { return f.inARow(row, time.Second, since) })
+	t.Logf("%s after there are four workers each of %d checks has run %d times in a row", time.Since(since).Round(time.Millisecond), checks, row)
 	f.finish(bounds{gap: 5 * time.Second})
 	share := map[string]int{}
 	for _, rs := range f.results {
@@ -146,6 +141,28 @@ func TestScale(t *testing.T) {
 		t.Errorf("results by worker: %v, want four", share)
 	}
 	f.noRepairs()
+}
+
+// inARow gives an error unless the latest n runs of each check, planned since an
+// instant, leave no time out.
+func (f *fleet) inARow(n int, every time.Duration, since time.Time) error {
+	f.Helper()
+	f.readResults()
+	for _, id := range f.all() {
+		var row []int64
+		for _, r := range f.results[id] {
+			if len(row) > 0 && r.Planned != row[len(row)-1]+every.Milliseconds() {
+				row = nil
+			}
+			if r.Planned >= since.UnixMilli() {
+				row = append(row, r.Planned)
+			}
+		}
+		if len(row) < n {
+			return fmt.Errorf("%s has run %d times in a row, want %d", id, len(row), n)
+		}
+	}
+	return nil
 }
 
 // A Redis that hangs holds up the stop of a daemon no longer than its grace and
