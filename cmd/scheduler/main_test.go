@@ -101,7 +101,6 @@ func TestSchedulerTakesARequestToTheWorkers(t *testing.T) {
 
 	q := redisqueue.New(server.Client(t), "")
 	lane := check.Lane{Zone: "default"}
-	begin := time.Now()
 	entry, err := q.Request(t.Context(), []string{"id", "web1", "command", "tcp", "every", "30s", "params.host", "127.0.0.1", "params.port", "1"})
 	if err != nil {
 		t.Fatal(err)
@@ -126,9 +125,6 @@ func TestSchedulerTakesARequestToTheWorkers(t *testing.T) {
 		}
 		return true
 	})
-	if took := time.Since(begin); took > 5*time.Second {
-		t.Errorf("it took %s", took)
-	}
 	var page string
 	eventually(t, "the zone's figures", func() bool {
 		_, page = get(t, base+"/metrics")

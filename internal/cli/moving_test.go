@@ -78,7 +78,7 @@ func (s *scanSpy) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 func newMovingRig(t *testing.T, c *redis.Client) *movingRig {
 	t.Helper()
 	read := redis.NewClient(&redis.Options{
-		Addr: c.Options().Addr, DisableIdentity: true, MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+		Addr: c.Options().Addr, DisableIdentity: true, ReadTimeout: c.Options().ReadTimeout, MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	})
 	t.Cleanup(func() { _ = read.Close() })
 	r := &movingRig{Queue: redisqueue.New(c, ""), t: t, client: c, spy: &scanSpy{}}

@@ -54,6 +54,17 @@ func (s *story) change(change check.Change, state check.State, ack *check.Ack) {
 	}
 }
 
+// keep repeats what was told last, as a worker does.
+func (s *story) keep() {
+	s.t.Helper()
+	kept, ev := s.last, *s.last.Event
+	ev.Change = check.ChangeNone
+	kept.Event, kept.Ref = &ev, s.ref
+	if err := s.h.Keep(s.t.Context(), []check.Delivery{kept}); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
 // story is the life of one incident.
 type story struct {
 	t        *testing.T
@@ -69,7 +80,7 @@ func TestAlertmanager(t *testing.T) {
 	t.Parallel()
 	am := peertest.StartAlertmanager(t)
 	s := &story{t: t, h: open(t, fmt.Sprintf(
-		`{"url":%q,"keep":"1s","expire":"3s","generator_url":"https://redpoll.example/checks/{{.ID}}","annotations":{"duration":"{{.Duration}}"}}`, am.URL))}
+		`{"url":%q,"keep":"1s","expire":"6s","generator_url":"https://redpoll.example/checks/{{.ID}}","annotations":{"duration":"{{.Duration}}"}}`, am.URL))}
 
 	s.change(check.ChangeOpen, check.StateWarn, nil)
 	first := am.Alerts(t)
@@ -83,13 +94,8 @@ func TestAlertmanager(t *testing.T) {
 	}
 	eventually(t, "people are told", func() bool { return len(am.Told()) > 0 })
 
-	s.last.Event.Change = check.ChangeNone
-	kept := s.last
-	kept.Ref = s.ref
 	eventually(t, "the alert outlives its first end", func() bool {
-		if err := s.h.Keep(t.Context(), []check.Delivery{kept}); err != nil {
-			t.Fatal(err)
-		}
+		s.keep()
 		all := am.Alerts(t)
 		return len(all) == 1 && all[0].Status.State == "active" && all[0].UpdatedAt.After(first[0].EndsAt.Add(time.Second))
 	})
@@ -100,7 +106,10 @@ func TestAlertmanager(t *testing.T) {
 	if len(all) != 1 || all[0].Labels["severity"] != "critical" || all[0].Annotations["acknowledged"] != "anna: on it" {
 		t.Fatalf("alerts = %+v, want the critical one, acknowledged", all)
 	}
-	eventually(t, "people are told of the update", func() bool { return len(am.Told()) >= 3 })
+	eventually(t, "people are told of the update", func() bool {
+		s.keep()
+		return len(am.Told()) >= 3
+	})
 	s.change(check.ChangeResolve, check.StateOK, nil)
 	if all := am.Alerts(t); len(all) != 0 {
 		t.Fatalf("alerts = %+v, want none", all)
@@ -118,7 +127,7 @@ func TestAlertmanager(t *testing.T) {
 func TestForgotten(t *testing.T) {
 	t.Parallel()
 	am := peertest.StartAlertmanager(t)
-	s := &story{t: t, h: open(t, fmt.Sprintf(`{"url":%q,"keep":"1s","expire":"2s"}`, am.URL))}
+	s := &story{t: t, h: open(t, fmt.Sprintf(`{"url":%q,"keep":"1s","expire":"6s"}`, am.URL))}
 	s.change(check.ChangeOpen, check.StateCrit, nil)
 	eventually(t, "the alert ends", func() bool { return len(am.Told()) == 2 })
 	if got := strings.Join(am.Told(), ", "); got != "firing web1 critical, resolved web1 critical" {
