@@ -172,17 +172,26 @@ func wait(cmd *exec.Cmd) error {
 }
 
 // reap takes the rest of a killed group off the table of processes: as pid 1 of
-// a container the worker inherits them. Elsewhere there is nothing to do.
+// a container the worker inherits them. Elsewhere there is nothing to do. On a
+// busy host they may take longer to be gone than a result should wait.
 func reap(group int) {
-	for range 50 {
+	if !reapWithin(group, 50*time.Millisecond, time.Millisecond) {
+		go reapWithin(group, time.Minute, 100*time.Millisecond)
+	}
+}
+
+// reapWithin tries for a while, with pauses; it says whether none is left.
+func reapWithin(group int, limit, pause time.Duration) bool {
+	for end := time.Now().Add(limit); time.Now().Before(end); {
 		pid, err := unix.Wait4(-group, nil, unix.WNOHANG, nil)
 		if err != nil && !errors.Is(err, unix.EINTR) {
-			return // no child of ours is left
+			return true // no child of ours is left
 		}
 		if pid == 0 {
-			time.Sleep(time.Millisecond) // killed, but not gone yet
+			time.Sleep(pause) // killed, but not gone yet
 		}
 	}
+	return false
 }
 
 func killGroup(pid int) { _ = unix.Kill(-pid, unix.SIGKILL) } // gone already is as well

@@ -93,12 +93,13 @@ func Bench(b *testing.B, h check.Handler) {
 	b.ReportMetric(float64(failed)/float64(b.N), "refused/op")
 }
 
-// Eventually waits until cond gives no error.
+// Eventually waits until cond gives no error, for longer than a sender's longest
+// pause.
 func Eventually(t testing.TB, cond func() error) {
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	limit := time.After(30 * time.Second)
+	limit := time.After(time.Minute)
 	for {
 		err := cond()
 		if err == nil {
