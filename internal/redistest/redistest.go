@@ -31,9 +31,7 @@ func Each(t *testing.T, f func(t *testing.T, client *redis.Client)) {
 	t.Run("redis", func(t *testing.T) {
 		t.Parallel()
 		s := Start(t)
-		opt := s.options()
-		opt.ReadTimeout = 30 * time.Second // a busy machine may stand still for a while
-		f(t, connect(t, opt))
+		f(t, s.Client(t))
 	})
 }
 
@@ -169,16 +167,10 @@ func (s *Server) URL() string {
 // Client connects to the server; it is closed with the test.
 func (s *Server) Client(t testing.TB) *redis.Client {
 	t.Helper()
-	return connect(t, s.options())
-}
-
-func (s *Server) options() *redis.Options {
-	return &redis.Options{Addr: s.Addr(), DisableIdentity: true, TLSConfig: s.TLS, Username: s.user, Password: s.user}
-}
-
-func connect(t testing.TB, opt *redis.Options) *redis.Client {
-	t.Helper()
-	c := redis.NewClient(opt)
+	c := redis.NewClient(&redis.Options{
+		Addr: s.Addr(), DisableIdentity: true, TLSConfig: s.TLS, Username: s.user, Password: s.user,
+		ReadTimeout: 30 * time.Second, // a busy machine may stand still for a while, and what is asked once more is done twice
+	})
 	t.Cleanup(func() { _ = c.Close() })
 	return c
 }

@@ -231,6 +231,8 @@ func (f *fleet) keys() {
 		var value any
 		switch {
 		case err != nil:
+		case kind == "none": // it has run out since
+			continue
 		case kind == "hash":
 			value, err = f.client.HGetAll(ctx, key).Result()
 		case kind == "stream":
