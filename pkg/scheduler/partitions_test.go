@@ -247,8 +247,15 @@ func TestMovesWaitUntilLanesAreKnown(t *testing.T) {
 			if n := r.client.HLen(t.Context(), r.KeySpecs(lane0)).Val(); n != 8 {
 				t.Errorf("%d specs in lane 0, want all 8", n)
 			}
+			begin := time.Now()
 			_, err = r.s.findLanes(t.Context())
 			r.must(err)
+			z := r.s.lanes.zones["default"]
+			if z.since.Before(begin) {
+				t.Errorf("the new lanes are known since %s, want %s or later", z.since, begin)
+			}
+			z.since = time.Now().Add(time.Hour) // it stays just now, however long the passes take
+			r.s.lanes.zones["default"] = z
 		}
 		r.settleKnown()
 	})
