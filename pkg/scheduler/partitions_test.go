@@ -238,6 +238,9 @@ func (r *rig) learned() {
 // Nothing moves before everybody has had the time to learn of the new lanes.
 func TestMovesWaitUntilLanesAreKnown(t *testing.T) {
 	eachRig(t, func(t *testing.T, r *rig) {
+		if learnTime <= 2*lookForLanes {
+			t.Errorf("lanes are new for %s, and looked for each %s", learnTime, lookForLanes)
+		}
 		_, err := r.s.findLanes(t.Context())
 		r.must(err)
 		r.fill(8)
