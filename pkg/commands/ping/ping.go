@@ -146,7 +146,7 @@ func (c *command) Run(ctx context.Context, _ check.Run) (check.Result, error) {
 // left.
 func (c *command) fit(left time.Duration) time.Duration {
 	want := c.Timeout.D()
-	spare := max(left/10, margin) // packets leave later on a busy host
+	spare := min(max(left/10, margin), 10*margin) // packets leave later on a busy host
 	all := left - c.Interval.D()*time.Duration(c.Count-1) - spare
 	return min(left, want, max(all, shortest))
 }
