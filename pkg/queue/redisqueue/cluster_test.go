@@ -3,12 +3,14 @@ package redisqueue
 import (
 	"context"
 	"net"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/redpoll/redpoll/internal/porttest"
 	"github.com/redpoll/redpoll/internal/redistest"
 	"github.com/redpoll/redpoll/pkg/check"
 )
@@ -55,7 +57,7 @@ func (s strict) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proces
 func TestScriptsOnACluster(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	c := redistest.Start(t, "--cluster-enabled", "yes").Client(t)
+	c := redistest.Start(t, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(porttest.Free(t))).Client(t)
 	r := &rig{Queue: New(c, ""), t: t}
 	r.must(c.ClusterAddSlotsRange(ctx, 0, 16383).Err())
 	eventually(t, func() bool { return strings.Contains(c.ClusterInfo(ctx).Val(), "cluster_state:ok") })

@@ -7,11 +7,13 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/redpoll/redpoll/internal/porttest"
 	"github.com/redpoll/redpoll/internal/redistest"
 	"github.com/redpoll/redpoll/pkg/check"
 )
@@ -176,7 +178,7 @@ func TestRoleOfOneZone(t *testing.T) {
 func TestRolesOnACluster(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	server := redistest.StartRoles(t, "--cluster-enabled", "yes")
+	server := redistest.StartRoles(t, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(porttest.Free(t)))
 	admin := server.Client(t)
 	if err := admin.ClusterAddSlotsRange(ctx, 0, 16383).Err(); err != nil {
 		t.Fatal(err)
