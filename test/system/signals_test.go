@@ -130,7 +130,7 @@ func TestScale(t *testing.T) {
 		f.ready(f.worker(fmt.Sprintf("w%d", i+2), "-slots", fmt.Sprint(slots)))
 	}
 	since, row := time.Now(), int(phase(6*time.Second)/time.Second)
-	f.eventually(3*phase(6*time.Second), func() error { return f.inARow(row, time.Second, since) })
+	f.eventually(10*phase(6*time.Second), func() error { return f.inARow(row, time.Second, since) })
 	t.Logf("%s after there are four workers each of %d checks has run %d times in a row", time.Since(since).Round(time.Millisecond), checks, row)
 	f.finish(bounds{gap: 5 * time.Second})
 	share := map[string]int{}
