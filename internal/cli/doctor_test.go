@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -225,7 +224,7 @@ func TestDoctorFiles(t *testing.T) {
 
 func TestDoctorCluster(t *testing.T) {
 	t.Parallel()
-	server := redistest.Start(t, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(porttest.Free(t)))
+	server := redistest.Start(t, redistest.ClusterMode(porttest.Free(t))...)
 	c := server.Client(t)
 	url := "redis+cluster://" + server.Addr()
 	for _, to := range []int{8000, 16383} {

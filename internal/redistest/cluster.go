@@ -23,6 +23,12 @@ type Cluster struct {
 	Servers []*Server // primaries at first, then their replicas
 }
 
+// ClusterMode gives the arguments of a server that may be a node of a cluster;
+// bus is a port of porttest for what nodes tell each other.
+func ClusterMode(bus int) []string {
+	return []string{"--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(bus)}
+}
+
 // StartCluster starts a Redis Cluster of so many primaries, each with one
 // replica, made by redis-cli as people do.
 func StartCluster(t testing.TB, primaries int) *Cluster {
@@ -35,8 +41,8 @@ func StartCluster(t testing.TB, primaries int) *Cluster {
 	args := []string{"--cluster", "create"}
 	for range 2 * primaries {
 		bus := porttest.Free(t)
-		s := Start(t, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(bus), "--cluster-node-timeout", strconv.Itoa(int(NodeTimeout.Milliseconds())),
-			"--cluster-require-full-coverage", "no", "--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1")
+		s := Start(t, append(ClusterMode(bus), "--cluster-node-timeout", strconv.Itoa(int(NodeTimeout.Milliseconds())),
+			"--cluster-require-full-coverage", "no", "--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1")...)
 		c.Servers = append(c.Servers, s)
 		args = append(args, fmt.Sprintf("%s@%d", s.Addr(), bus))
 	}

@@ -3,7 +3,6 @@ package redisqueue
 import (
 	"context"
 	"net"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -57,7 +56,7 @@ func (s strict) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proces
 func TestScriptsOnACluster(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	c := redistest.Start(t, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(porttest.Free(t))).Client(t)
+	c := redistest.Start(t, redistest.ClusterMode(porttest.Free(t))...).Client(t)
 	r := &rig{Queue: New(c, ""), t: t}
 	r.must(c.ClusterAddSlotsRange(ctx, 0, 16383).Err())
 	eventually(t, func() bool { return strings.Contains(c.ClusterInfo(ctx).Val(), "cluster_state:ok") })

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -178,7 +177,7 @@ func TestRoleOfOneZone(t *testing.T) {
 func TestRolesOnACluster(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	server := redistest.StartRoles(t, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(porttest.Free(t)))
+	server := redistest.StartRoles(t, redistest.ClusterMode(porttest.Free(t))...)
 	admin := server.Client(t)
 	if err := admin.ClusterAddSlotsRange(ctx, 0, 16383).Err(); err != nil {
 		t.Fatal(err)
