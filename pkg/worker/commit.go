@@ -131,11 +131,13 @@ func (c *commits) wait(ctx context.Context, limit int) bool {
 
 // write writes what waits in a lane, until nothing does. While the queue is
 // away it tries again, with ever smaller batches: if it is not away but
-// refuses one result, the others get through.
+// refuses one result, the others get through. The pauses are well within a
+// lease: what runs as soon as the queue is back must not lose its own by them.
 func (c *commits) write(p phases, lane check.Lane, l *laneCommits) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	refusals := 0 // in a row
+	longest := min(longPause, c.w.cfg.Lease/3)
 	for attempt := 0; ; {
 		c.gather(p, l, timer)
 		part := c.head(l, max(1, batch>>attempt))
@@ -156,7 +158,7 @@ func (c *commits) write(p phases, lane check.Lane, l *laneCommits) {
 		attempt = min(attempt+1, 8)
 		c.missed(l, len(part) == 1)
 		c.w.away.missed(lane.String(), err)
-		if c.w.away.refused(p.queue, "complete", lane, err, min(longPause, c.w.cfg.Lease/3)) {
+		if c.w.away.refused(p.queue, "complete", lane, err, longest) {
 			if refusals++; refusals < 2 {
 				continue // somebody may have put it right meanwhile
 			}
@@ -164,7 +166,7 @@ func (c *commits) write(p phases, lane check.Lane, l *laneCommits) {
 			c.w.rests.begin(lane, time.Now())
 			return
 		}
-		if !c.w.away.failed(p.queue, "complete", err, attempt) {
+		if !c.w.away.failedFor(p.queue, "complete", err, attempt, longest) {
 			c.abandon(l)
 			return
 		}

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -77,4 +78,48 @@ func TestLeaseBesideDeadLane(t *testing.T) {
 		}
 		w.stop()
 	})
+}
+
+// What runs as soon as the queue is back is told within its lease, however long
+// the queue was away.
+func TestLeaseHoldsBehindOutage(t *testing.T) {
+	t.Parallel()
+	const lease = 2 * time.Second
+	for away := 10 * time.Second; away < 20*time.Second; away += 100 * time.Millisecond {
+		synctest.Test(t, func(t *testing.T) {
+			q := newFake()
+			gone := q.canGo()
+			var leased, told time.Time // of the check behind the outage
+			q.onLease = func(req check.LeaseRequest) error {
+				if gone.Load() {
+					return errAway
+				}
+				if req.Entries[0].ID == "behind" {
+					leased = time.Now()
+				}
+				return nil
+			}
+			q.onComplete = func(items []check.Completion) error {
+				if gone.Load() {
+					return errAway
+				}
+				if slices.ContainsFunc(items, func(c check.Completion) bool { return c.ID == "behind" }) {
+					told = time.Now()
+				}
+				return nil
+			}
+			w := start(t, q, func(c *Config) { c.Lease = lease })
+			q.put("before", specOf("before", "second", ""))
+			pass(100 * time.Millisecond)
+			gone.Store(true)
+			q.put("behind", specOf("behind", "fine", ""))
+			pass(away)
+			gone.Store(false)
+			pass(2 * longPause)
+			if took := told.Sub(leased); leased.IsZero() || told.IsZero() || took >= lease {
+				t.Errorf("an outage of %s: the run behind it was told %s after its lease, want less than %s", away, took, lease)
+			}
+			w.stop()
+		})
+	}
 }

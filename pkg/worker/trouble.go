@@ -55,8 +55,13 @@ type failure struct {
 // failed notes that what went wrong for the given time in a row, and waits;
 // false when ctx ended first.
 func (t *trouble) failed(ctx context.Context, what string, err error, attempt int) bool {
+	return t.failedFor(ctx, what, err, attempt, longPause)
+}
+
+// failedFor is failed with a longest pause of its own.
+func (t *trouble) failedFor(ctx context.Context, what string, err error, attempt int, longest time.Duration) bool {
 	t.note(what, err)
-	return pause(ctx, jitter(min(firstPause<<min(attempt-1, 10), longPause)))
+	return pause(ctx, jitter(min(firstPause<<min(attempt-1, 10), longest)))
 }
 
 // refused says whether a key of the lane has become something else, by the
