@@ -20,8 +20,10 @@ type Sentinels struct {
 	user      string // of clients; empty: the default one
 }
 
-// DownAfter is after how long sentinels take a server for dead.
-const DownAfter = time.Second
+// DownAfter is after how long sentinels take a server for dead. They ping once a
+// second: with no more time than that they may take a primary for dead that they
+// have just made, before its first answer.
+const DownAfter = 3 * time.Second
 
 // StartSentinels starts a primary, two replicas and three sentinels.
 func StartSentinels(t testing.TB) *Sentinels {
