@@ -253,24 +253,6 @@ func TestDoctorCluster(t *testing.T) {
 	wantFinding(t, found, fmt.Sprintf("eviction :%d", server.Port), howOK, "noeviction")
 }
 
-func TestDoctorSentinel(t *testing.T) {
-	t.Parallel()
-	master := redistest.Start(t)
-	url := "redis+sentinel://" + redistest.StartSentinel(t, master) + "/mymaster"
-	eventually(t, func() error {
-		client, err := redisqueue.Open(url, redisqueue.Security{})
-		if err != nil {
-			return err
-		}
-		defer client.Close()
-		return client.Ping(t.Context()).Err()
-	})
-	found, _ := examine(t, "--redis", url)
-	wantFinding(t, found, "sentinel", howOK, "1 usable Sentinels")
-	found, _ = examine(t, "--redis", strings.Replace(url, "redis+sentinel://", "redis+sentinel://127.0.0.1:1,", 1))
-	wantFinding(t, found, "sentinel", howBad, "127.0.0.1:1")
-}
-
 // eventually waits until f gives no error.
 func eventually(t *testing.T, f func() error) {
 	t.Helper()

@@ -218,15 +218,32 @@ func (d *doctor) sentinels(ctx context.Context) {
 		return
 	}
 	for addr, c := range clients {
-		ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
-		text, err := c.CkQuorum(ctx, master).Result()
-		cancel()
+		d.sentinel(ctx, addr, c, master)
 		_ = c.Close() // it was only asked
-		if err != nil {
-			d.bad("sentinel", advice{"a master that dies is not replaced", "look at this Sentinel: SENTINEL CKQUORUM " + master}, "%s: %s", addr, errText(err))
-			continue
-		}
-		d.ok("sentinel", "%s: %s", addr, strings.TrimPrefix(text, "OK "))
+	}
+}
+
+// shortDown is the pause between two pings of a Sentinel: with no more time than
+// that it may take a master for dead that is new, before its first answer.
+const shortDown = time.Second
+
+func (d *doctor) sentinel(ctx context.Context, addr string, c *redis.SentinelClient, master string) {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	text, err := c.CkQuorum(ctx, master).Result()
+	if err != nil {
+		d.bad("sentinel", advice{"a master that dies is not replaced", "look at this Sentinel: SENTINEL CKQUORUM " + master}, "%s: %s", addr, errText(err))
+		return
+	}
+	d.ok("sentinel", "%s: %s", addr, strings.TrimPrefix(text, "OK "))
+	set, err := c.Master(ctx, master).Result()
+	if err != nil {
+		d.unlooked("sentinel", fmt.Errorf("%s: %w", addr, err))
+		return
+	}
+	if ms, err := strconv.Atoi(set["down-after-milliseconds"]); err == nil && time.Duration(ms)*time.Millisecond <= shortDown {
+		d.warn("sentinel", advice{"Sentinels ping once a second: they may replace a master that they have just made, and what it took is lost",
+			"SENTINEL SET " + master + " down-after-milliseconds 5000, on each Sentinel"}, "%s takes a master for dead after %d ms", addr, ms)
 	}
 }
 

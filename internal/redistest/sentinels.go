@@ -137,3 +137,17 @@ func (s *Sentinels) Primary() *Server {
 	}
 	return nil
 }
+
+// Failovers counts how often a replica became the primary: where machines stand
+// still for a while sentinels may replace one that lives.
+func (s *Sentinels) Failovers() (n int) {
+	s.t.Helper()
+	for _, v := range s.Servers {
+		text, err := os.ReadFile(filepath.Join(v.Dir, "redis.log"))
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		n += strings.Count(string(text), "MASTER MODE enabled")
+	}
+	return n
+}

@@ -57,7 +57,7 @@ func TestSentinelFailover(t *testing.T) {
 	for _, w := range workers {
 		w.Stop()
 	}
-	f.Judge(proctest.Bounds{Doubles: 2, Gap: 15 * time.Second, OffGrid: 2}, 0)
+	f.Judge(proctest.Bounds{Doubles: 2 * s.Failovers(), Gap: 15 * time.Second, OffGrid: 2}, 0)
 }
 
 // late writes a file of checks that are applied in the middle of the failover.
