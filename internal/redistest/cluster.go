@@ -14,8 +14,9 @@ import (
 	"github.com/redpoll/redpoll/internal/porttest"
 )
 
-// NodeTimeout is after how long a cluster takes a server for dead.
-const NodeTimeout = 1500 * time.Millisecond
+// NodeTimeout is after how long a cluster takes a server for dead: longer than
+// busy machines let one wait.
+const NodeTimeout = 3 * time.Second
 
 // Cluster is a Redis Cluster of one test.
 type Cluster struct {
@@ -135,11 +136,19 @@ func (c *Cluster) Primary(key string) *Server {
 	}
 }
 
-// MoveSlot brings the slot of a key to another primary, as a reshard does, while
-// it is used.
-func (c *Cluster) MoveSlot(key string, to *Server) {
+// MoveSlot brings the slot of a key to another primary, which it gives, as a
+// reshard does, while it is used.
+func (c *Cluster) MoveSlot(key string) (to *Server) {
 	c.t.Helper()
 	from := c.Primary(key)
+	for _, s := range c.Servers {
+		if s != from && strings.Contains(c.ask(c.t.Context(), s, "INFO", "replication"), "role:master") {
+			to = s
+		}
+	}
+	if to == nil {
+		c.t.Fatal("the cluster has one primary")
+	}
 	slot, err := strconv.Atoi(c.mustCLI(from, "CLUSTER", "KEYSLOT", key))
 	if err != nil {
 		c.t.Fatal(err)
@@ -157,6 +166,7 @@ func (c *Cluster) MoveSlot(key string, to *Server) {
 	for _, s := range []*Server{to, from} {
 		c.mustCLI(s, "CLUSTER", "SETSLOT", strconv.Itoa(slot), "NODE", target)
 	}
+	return to
 }
 
 // mustCLI sends a command to one server by redis-cli and gives its answer.

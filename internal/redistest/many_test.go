@@ -44,12 +44,8 @@ func TestCluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	from := c.Primary("{a}x")
-	to := c.Servers[0]
-	if from == to {
-		to = c.Servers[1]
-	}
-	c.MoveSlot("{a}x", to)
-	if got := c.Primary("{a}x"); got != to || client.Get(ctx, "{a}x").Val() != "1" {
+	to := c.MoveSlot("{a}x")
+	if got := c.Primary("{a}x"); got != to || got == from || client.Get(ctx, "{a}x").Val() != "1" {
 		t.Errorf("the slot is with %s and has %q, want %s and 1", got.Addr(), client.Get(ctx, "{a}x").Val(), to.Addr())
 	}
 	to.Kill()

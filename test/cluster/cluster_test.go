@@ -23,8 +23,9 @@ func TestMain(m *testing.M) {
 	os.Exit(bintest.Main(m))
 }
 
-// lease is that of the workers: short, so that losses are soon made good.
-const lease = 2 * time.Second
+// lease is that of the workers: short, so that losses are soon made good, and
+// longer than busy machines let a worker wait.
+const lease = 5 * time.Second
 
 // Everything that may happen to a fleet on a cluster, one after the other, while
 // its checks run: a zone grows from one partition to eight, checks move to
@@ -45,7 +46,7 @@ func TestClusterUnderLoad(t *testing.T) {
 	connections(f, workers[0])
 	move(f)
 	moveSlot(f, c)
-	f.Judge(proctest.Bounds{Gap: 6 * time.Second}, 1)
+	f.Judge(proctest.Bounds{Gap: 9 * time.Second}, 1)
 	if ids := f.Beside(); len(ids) > 0 {
 		t.Errorf("two runs of these checks went on at once: %s", strings.Join(ids, " "))
 	}
@@ -57,7 +58,7 @@ func TestClusterUnderLoad(t *testing.T) {
 	for _, w := range workers {
 		w.Stop()
 	}
-	f.Judge(proctest.Bounds{Doubles: 2, Gap: 15 * time.Second, OffGrid: 2}, 0)
+	f.Judge(proctest.Bounds{Doubles: 2, Gap: 20 * time.Second, OffGrid: 2}, 0)
 	repairs := map[string]int{}
 	for _, p := range f.Procs() {
 		p.Repairs(repairs)
@@ -71,7 +72,7 @@ func grow(f *proctest.Fleet) {
 	f.Must("zones", "set", "default", "--partitions", "8")
 	f.Must("verify") // in the middle of it
 	begun := time.Now()
-	f.Eventually(45*time.Second, func() error { return settled(f, "default", 8) })
+	f.Eventually(90*time.Second, func() error { return settled(f, "default", 8) })
 	f.Logf("150 checks were in their 8 lanes after %s", time.Since(begun).Round(time.Millisecond))
 	f.GoOn(time.Now(), 2, 6*time.Second)
 	if out := f.Must("verify"); !strings.HasPrefix(out, "0 problems in 170 checks (9 lanes") || strings.Contains(out, "moving") {
@@ -133,13 +134,8 @@ func move(f *proctest.Fleet) {
 // moveSlot moves the slot of a lane to another primary.
 func moveSlot(f *proctest.Fleet, c *redistest.Cluster) {
 	f.Helper()
-	key := f.Queue.KeyRuns(check.Lane{Zone: "fra"})
-	to := c.Servers[0]
-	if c.Primary(key) == to {
-		to = c.Servers[1]
-	}
 	begun := time.Now()
-	c.MoveSlot(key, to)
+	c.MoveSlot(f.Queue.KeyRuns(check.Lane{Zone: "fra"}))
 	f.Logf("a slot moved in %s", time.Since(begun).Round(time.Millisecond))
 	f.GoOn(time.Now(), 3, 10*time.Second)
 	f.Must("verify")

@@ -24,7 +24,7 @@ func TestBothServersFailOver(t *testing.T) {
 			_, workers := f.Up("-lease", lease.String())
 			f.Add("default", "c", 800, 4*time.Second)
 			f.Must("zones", "set", "default", "--partitions", "8")
-			f.Eventually(30*time.Second, func() error { return instant(f) })
+			f.Eventually(60*time.Second, func() error { return instant(f) })
 
 			begun := time.Now()
 			from := c.Primary(f.Queue.KeyRuns(check.Lane{Zone: "default"}))
@@ -34,7 +34,7 @@ func TestBothServersFailOver(t *testing.T) {
 			}
 			c.FailOver(from, to)
 			f.GoOn(begun, 3, 40*time.Second)
-			f.Eventually(60*time.Second, func() error { return settled(f, "default", 8) })
+			f.Eventually(90*time.Second, func() error { return settled(f, "default", 8) })
 			t.Logf("two of three primaries were killed; all checks were in their lanes after %s", time.Since(begun).Round(time.Millisecond))
 			if out := f.Must("verify"); !strings.HasPrefix(out, "0 problems in 800 checks") {
 				t.Errorf("redpoll verify: %s", out)
@@ -42,7 +42,7 @@ func TestBothServersFailOver(t *testing.T) {
 			for _, w := range workers {
 				w.Stop()
 			}
-			f.Judge(proctest.Bounds{Doubles: 2, Gap: 15 * time.Second, OffGrid: 2}, 0)
+			f.Judge(proctest.Bounds{Doubles: 2, Gap: 20 * time.Second, OffGrid: 2}, 0)
 		})
 	}
 }

@@ -22,7 +22,7 @@ func TestMain(m *testing.M) { os.Exit(bintest.Main(m)) }
 func TestSentinelFailover(t *testing.T) {
 	s := redistest.StartSentinels(t)
 	f := proctest.NewFleet(t, s.URL(), s.Client())
-	_, workers := f.Up("-zones", "default,fra", "-lease", "2s")
+	_, workers := f.Up("-zones", "default,fra", "-lease", "3s")
 	f.Target.HoldAll(50 * time.Millisecond)
 	f.Add("default", "c", 80, time.Second)
 	f.Add("fra", "f", 20, 2*time.Second)
