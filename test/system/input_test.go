@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // Bad requests are answered with what is wrong, and nothing else happens.
@@ -119,12 +121,7 @@ func TestWrongTypes(t *testing.T) {
 	} {
 		broken := time.Now()
 		before := f.logSize()
-		f.cli("DEL", name)
-		if name == "redpoll:intake:lock" {
-			f.cli("HSET", name, "a", "b")
-		} else {
-			f.cli("SET", name, "junk")
-		}
+		f.spoil(name)
 		if name == "redpoll:intake:log" {
 			f.lines(f.addLine("lab2", "1s", "zone lab")) // without one nobody looks
 		}
@@ -156,6 +153,24 @@ func TestWrongTypes(t *testing.T) {
 		return nil
 	})
 	f.finish(bounds{gap: 3 * time.Second})
+}
+
+// spoil makes a key of the wrong type, so that nobody writes it in between.
+func (f *fleet) spoil(name string) {
+	f.Helper()
+	ctx := f.Context()
+	_, err := f.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
+		p.Del(ctx, name)
+		if name == "redpoll:intake:lock" {
+			p.HSet(ctx, name, "a", "b")
+		} else {
+			p.Set(ctx, name, "junk", 0)
+		}
+		return nil
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
 }
 
 // logSize and logSince remember and read what all processes have logged.
