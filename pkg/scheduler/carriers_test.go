@@ -45,12 +45,13 @@ func TestTwoCarriers(t *testing.T) {
 	cases := map[string]func(t *testing.T, r *rig){}
 	for name, late := range map[string]bool{"arrived": false, "frozen": true} {
 		cases[name] = func(t *testing.T, r *rig) {
-			u := unsure{r.Queue, map[check.Lane]bool{lane0: late}}
+			u := r.fallsBehind()
+			u.falls[lane0] = late
 			r.s = r.scheduler(u)
 			r.want(accepted, set("a", "1h")...)
 			r.want(accepted, "op move id a to fra")
 			r.age()
-			u.behind[lane0] = false
+			u.catchUp()
 			q := &interrupted{Queue: r.Queue, late: late, others: func() { r.pass(lane0); r.pass(lane0) }}
 			r.must(r.scheduler(q).RepairOnce(t.Context(), lane0))
 			if q.others != nil {
@@ -72,7 +73,7 @@ func TestTwoCarriers(t *testing.T) {
 // a check that is frozen later: this one arrives before it departs.
 func TestEqualRevisions(t *testing.T) {
 	eachRig(t, func(t *testing.T, r *rig) {
-		u := unsure{r.Queue, map[check.Lane]bool{lane0: true}}
+		u := r.fallsBehind()
 		r.s = r.scheduler(u)
 		r.want(accepted, set("a", "1h")...)
 		r.want(accepted, "op move id a to fra")
@@ -83,7 +84,7 @@ func TestEqualRevisions(t *testing.T) {
 		old := "t - 0 - - 0 0 " + frozen.Record.Rev + " >default:0/z/1/- - 99999999999999"
 		r.must(r.client.HSet(t.Context(), r.KeyRuns(fra0), "a", old).Err())
 		r.age()
-		u.behind[lane0] = false
+		u.catchUp()
 		r.settle()
 		if is := r.in(fra0, "a"); !strings.Contains(is.Spec, `"1h"`) || is.Record.State != "waiting" {
 			t.Errorf("in fra it is %+v", is)
@@ -126,7 +127,7 @@ func TestMoveIsRepeatedBetweenLanes(t *testing.T) {
 // frozen; only then it begins with others.
 func TestFrozenChecksGoFirst(t *testing.T) {
 	eachRig(t, func(t *testing.T, r *rig) {
-		u := unsure{r.Queue, map[check.Lane]bool{lane0: true}}
+		u := r.fallsBehind()
 		r.s = r.scheduler(u)
 		r.want(accepted, set("a", "1h")...)
 		r.want(accepted, "op move id a to fra") // and stays frozen: no replica knows it
@@ -136,7 +137,7 @@ func TestFrozenChecksGoFirst(t *testing.T) {
 			t.Fatal("choose another id")
 		}
 
-		u.behind[lane0] = false
+		u.catchUp()
 		r.s = r.scheduler(u)
 		r.learned()
 		for _, want := range []string{"waiting", "frozen"} {

@@ -3,6 +3,7 @@ package scheduler
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/redpoll/redpoll/pkg/check"
@@ -15,6 +16,10 @@ const (
 	// departAfter is how long a check that has moved stands in both lanes, in the
 	// old one as frozen: if the new one loses its latest writes, it comes again.
 	departAfter = 5 * time.Second
+	// patience is how long a frozen check waits for replicas of its old lane. One
+	// that never gets there, or a replica that comes no further, must not keep it
+	// from running for good.
+	patience = time.Minute
 	// deliverTime is how long a check with a fresh incident waits for its changes
 	// to be delivered, since those of its new lane are delivered beside them.
 	deliverTime = 10 * time.Minute
@@ -44,23 +49,31 @@ func (s *Scheduler) carry(ctx context.Context, zones map[string]check.Zone, lane
 		return err
 	}
 	going := map[check.Lane][]check.Cargo{}
-	fresh := false
 	for i, f := range found {
 		if f.Outcome == check.MoveFrozen && f.To != (check.Lane{}) {
 			going[f.To] = append(going[f.To], check.Cargo{Frozen: f, Spec: specs[i].Spec})
-			fresh = fresh || !old(f)
 		}
 	}
-	if fresh {
-		// A failover of this lane's server must not wake what runs elsewhere.
-		if safe, err := s.q.Replicated(ctx, lane); err != nil || !safe {
-			return err
-		}
-	}
+	return s.carryOn(ctx, lane, going)
+}
+
+// carryOn lets frozen checks of a lane arrive in others, and depart.
+func (s *Scheduler) carryOn(ctx context.Context, lane check.Lane, going map[check.Lane][]check.Cargo) error {
+	asked, safe := false, false
 	for to, cargo := range going {
 		leaving, rest, err := s.arrived(ctx, to, cargo)
 		if err != nil {
 			return err
+		}
+		if len(rest) > 0 && !asked {
+			// A failover of this lane's server must not wake what runs elsewhere.
+			if safe, err = s.q.Replicated(ctx, lane); err != nil {
+				return err
+			}
+			asked = true
+		}
+		if !safe {
+			rest = slices.DeleteFunc(rest, func(c check.Cargo) bool { return c.Now-c.Since < patience.Milliseconds() })
 		}
 		kept, err := s.carryTo(ctx, lane, to, rest)
 		if err != nil {
@@ -74,9 +87,11 @@ func (s *Scheduler) carry(ctx context.Context, zones map[string]check.Zone, lane
 }
 
 // freeze freezes what does not belong to a lane, and gives an answer for each of
-// specs.
+// specs. While replicas of the lane are behind nothing more is frozen, since it
+// could not arrive: it goes on where it is.
 func (s *Scheduler) freeze(ctx context.Context, zones map[string]check.Zone, lane check.Lane, specs []check.Stored) ([]check.Frozen, error) {
 	items := make([]check.Freezing, len(specs))
+	leaves := false
 	for i, st := range specs {
 		items[i] = check.Freezing{ID: st.ID, SHA: check.SHA(st.Spec)}
 		zone := lane.Zone
@@ -87,7 +102,18 @@ func (s *Scheduler) freeze(ctx context.Context, zones map[string]check.Zone, lan
 			return nil, err
 		}
 		if home := homeOf(zones, lane, st.ID, zone); home != lane && st.Spec != "" {
-			items[i].To = home
+			items[i].To, leaves = home, true
+		}
+	}
+	if leaves {
+		safe, err := s.q.Replicated(ctx, lane)
+		if err != nil {
+			return nil, err
+		}
+		for i := range items {
+			if !safe {
+				items[i].To = check.Lane{}
+			}
 		}
 	}
 	if err := s.waitForDelivery(ctx, lane, items); err != nil {
@@ -236,47 +262,5 @@ func (s *Scheduler) catchUp(ctx context.Context, to check.Lane, c check.Cargo) e
 		a.OldSHA = check.SHA(there[0].Spec)
 	}
 	_, err = s.q.Adopt(ctx, to, []check.Adoption{a}) // the next pass sees what came of it
-	return err
-}
-
-// depart lets checks go from a lane that have arrived in another one. What a
-// hand did to their specs in the old lane meanwhile is done in the new one.
-func (s *Scheduler) depart(ctx context.Context, from, to check.Lane, cargo []check.Cargo) error {
-	if len(cargo) == 0 {
-		return nil
-	}
-	// A failover of the new lane's server must not take back what stands nowhere else.
-	if safe, err := s.q.Replicated(ctx, to); err != nil || !safe {
-		return err
-	}
-	items := make([]check.Departure, len(cargo))
-	for i, c := range cargo {
-		items[i] = check.Departure{Cargo: c, Away: from.Zone != to.Zone}
-		if c.Spec != "" && check.SHA(c.Spec)[:16] == c.SHA {
-			continue
-		}
-		if err := s.followHand(ctx, to, c); err != nil {
-			return err
-		}
-	}
-	_, err := s.q.Depart(ctx, from, items) // a conflict: the next pass sees what it is
-	return err
-}
-
-// followHand repeats in the new lane what a hand has done to the spec of a
-// frozen check in the old one, unless it has become another there.
-func (s *Scheduler) followHand(ctx context.Context, to check.Lane, c check.Cargo) error {
-	stored, err := s.q.Specs(ctx, to, []string{c.ID})
-	if err != nil {
-		return err
-	}
-	there := stored[0].Spec
-	switch {
-	case there == "" || check.SHA(there)[:16] != c.SHA:
-		return nil
-	case c.Spec == "":
-		return s.q.DropSpec(ctx, to, c.ID, there)
-	}
-	_, err = s.q.ReplaceSpec(ctx, to, c.ID, there, c.Spec)
 	return err
 }

@@ -1,7 +1,6 @@
 package scheduler
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -9,7 +8,6 @@ import (
 	"time"
 
 	"github.com/redpoll/redpoll/pkg/check"
-	"github.com/redpoll/redpoll/pkg/queue/redisqueue"
 )
 
 // A check that waits moves to another zone at once, with everything it has.
@@ -253,47 +251,5 @@ func TestMoveToATakenPlace(t *testing.T) {
 		if inc.Resolved == 0 || inc.Reason != check.ReasonIncidentLost {
 			t.Errorf("the incident is %+v, want it resolved", inc)
 		}
-	})
-}
-
-// unsure is a queue whose servers' replicas are behind, for some lanes.
-type unsure struct {
-	*redisqueue.Queue
-	behind map[check.Lane]bool
-}
-
-func (u unsure) Replicated(ctx context.Context, lane check.Lane) (bool, error) {
-	if u.behind[lane] {
-		return false, nil
-	}
-	return u.Queue.Replicated(ctx, lane)
-}
-
-// A check arrives only when a replica knows that it was frozen, and departs only
-// when the new lane's replicas have it: whichever servers fail over, it is in
-// one of the two.
-func TestMoveWaitsForReplicas(t *testing.T) {
-	eachRig(t, func(t *testing.T, r *rig) {
-		u := unsure{r.Queue, map[check.Lane]bool{lane0: true}}
-		r.s = r.scheduler(u)
-		r.want(accepted, set("a", "1h")...)
-		r.want(accepted, "op move id a to fra")
-		r.pass(lane0)
-		if p := r.in(fra0, "a"); p.Spec != "" || r.place("a").Record.State != "frozen" {
-			t.Errorf("no replica knows that it was frozen, and in fra it is %+v", p)
-		}
-		u.behind[lane0], u.behind[fra0] = false, true
-		r.pass(lane0)
-		r.age()
-		r.pass(lane0)
-		if p := r.in(fra0, "a"); p.Record.State != "waiting" || r.place("a").Spec == "" {
-			t.Errorf("no replica of fra has it, and it is %+v there and %+v here", p, r.place("a"))
-		}
-		u.behind[fra0] = false
-		r.pass(lane0)
-		if left := r.place("a"); left.Spec != "" || left.Record.State != "moved" {
-			t.Errorf("left behind: %+v", left)
-		}
-		r.settle()
 	})
 }
