@@ -53,8 +53,8 @@ func (q *Queue) Empty(ctx context.Context, lane check.Lane) (bool, error) {
 func (q *Queue) contents(ctx context.Context, lane check.Lane) (checks, incidents int64, err error) {
 	pipe := q.client.Pipeline()
 	specs, due, fields := pipe.HLen(ctx, q.KeySpecs(lane)), pipe.ZCard(ctx, q.KeyDue(lane)), pipe.HLen(ctx, q.KeyIncidents(lane))
-	if _, err := pipe.Exec(ctx); err != nil {
-		return 0, 0, fmt.Errorf("count lane %s: %w", lane, err)
+	if cmds, err := pipe.Exec(ctx); err != nil {
+		return 0, 0, fmt.Errorf("count lane %s: %w", lane, named(cmds, err))
 	}
 	return specs.Val() + due.Val(), fields.Val(), nil
 }

@@ -37,8 +37,8 @@ func (q *Queue) Glance(ctx context.Context, lane check.Lane, cursor uint64, sinc
 	checks := pipe.HLen(ctx, q.KeySpecs(lane))
 	page := pipe.HScan(ctx, q.KeyIncidents(lane), cursor, "", glancePage)
 	newest := pipe.XRevRangeN(ctx, q.KeyResults(lane), "+", fmt.Sprint(max(since, 0)), int64(count))
-	if _, err := pipe.Exec(ctx); err != nil {
-		return Glance{}, fmt.Errorf("look at lane %s: %w", lane, err)
+	if cmds, err := pipe.Exec(ctx); err != nil {
+		return Glance{}, fmt.Errorf("look at lane %s: %w", lane, named(cmds, err))
 	}
 	g.Checks = checks.Val()
 	g.Incidents, g.Next = pageOfIncidents(lane, page)

@@ -2,7 +2,6 @@ package redisqueue
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -96,8 +95,11 @@ func (q *Queue) leaseAndLast(ctx context.Context, req check.LeaseRequest) (reply
 			break
 		}
 	}
-	if err = errors.Join(script.Err(), last.Err()); err != nil {
+	if err := script.Err(); err != nil {
 		return nil, nil, fmt.Errorf("lease %s: %w", keys[0], err)
+	}
+	if err := last.Err(); err != nil {
+		return nil, nil, fmt.Errorf("read %s: %w", q.KeyLast(req.Lane), err)
 	}
 	reply, err = script.Slice()
 	return reply, last.Val(), err
@@ -181,7 +183,7 @@ func (q *Queue) boundedSpecs(ctx context.Context, lane check.Lane, leases []chec
 		lengths[k] = pipe.HStrLen(ctx, q.KeySpecs(lane), leases[i].ID)
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
-		return nil, fmt.Errorf("measure specs of lane %s: %w", lane, err)
+		return nil, fmt.Errorf("measure %s: %w", q.KeySpecs(lane), err)
 	}
 	out := make([]boundedText, len(which))
 	var ids []string
@@ -203,7 +205,7 @@ func (q *Queue) boundedSpecs(ctx context.Context, lane check.Lane, leases []chec
 	}
 	texts, err := q.client.HMGet(ctx, q.KeySpecs(lane), ids...).Result()
 	if err != nil {
-		return nil, fmt.Errorf("read specs of lane %s: %w", lane, err)
+		return nil, fmt.Errorf("read %s: %w", q.KeySpecs(lane), err)
 	}
 	for k, text := range texts {
 		out[at[k]].text = toText(text)

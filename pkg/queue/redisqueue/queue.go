@@ -70,6 +70,16 @@ func isReply(err error) bool {
 	return errors.As(err, &reply) && !errors.Is(err, redis.Nil)
 }
 
+// named says which key the error of a pipeline is about.
+func named(cmds []redis.Cmder, err error) error {
+	for _, c := range cmds {
+		if args := c.Args(); isReply(c.Err()) && len(args) > 1 {
+			return fmt.Errorf("%v: %w", args[1], c.Err())
+		}
+	}
+	return err
+}
+
 func isNoGroup(err error) bool {
 	return err != nil && strings.Contains(err.Error(), "NOGROUP")
 }

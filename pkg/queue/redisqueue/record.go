@@ -147,8 +147,8 @@ func (q *Queue) Places(ctx context.Context, lane check.Lane, ids []string) ([]Pl
 	for i, id := range ids {
 		due[i] = pipe.ZScore(ctx, q.KeyDue(lane), id)
 	}
-	if _, err := pipe.Exec(ctx); err != nil && err != redis.Nil { //nolint:errorlint // go-redis returns it as it is
-		return nil, fmt.Errorf("read places in lane %s: %w", lane, err)
+	if cmds, err := pipe.Exec(ctx); err != nil && err != redis.Nil { //nolint:errorlint // go-redis returns it as it is
+		return nil, fmt.Errorf("read places in lane %s: %w", lane, named(cmds, err))
 	}
 	out := make([]Place, len(ids))
 	for i := range ids {

@@ -26,8 +26,8 @@ func (q *Queue) Stats(ctx context.Context, lane check.Lane) (check.Stats, error)
 	first := pipe.ZRangeByScoreWithScores(ctx, q.KeyDue(lane), &redis.ZRangeBy{Min: "100000000000", Max: in(0), Count: 1})
 	ready := pipe.XLen(ctx, q.KeyReady(lane))
 	pending := pipe.XPending(ctx, q.KeyReady(lane), GroupWorkers)
-	if _, err := pipe.Exec(ctx); err != nil && !isNoGroup(err) && !errors.Is(err, redis.Nil) {
-		return check.Stats{}, fmt.Errorf("stats of lane %s: %w", lane, err)
+	if cmds, err := pipe.Exec(ctx); err != nil && !isNoGroup(err) && !errors.Is(err, redis.Nil) {
+		return check.Stats{}, fmt.Errorf("stats of lane %s: %w", lane, named(cmds, err))
 	}
 	s := check.Stats{Due60: due60.Val(), Due180: due180.Val(), Later: later.Val(), Ready: ready.Val()}
 	if due := first.Val(); len(due) > 0 {

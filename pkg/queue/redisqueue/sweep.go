@@ -72,17 +72,21 @@ func (q *Queue) Sweep(ctx context.Context, lane check.Lane, c check.SweepCursor,
 func (q *Queue) sweepPage(ctx context.Context, lane check.Lane, c check.SweepCursor, count int) ([]string, uint64, error) {
 	var pairs []string
 	var cursor uint64
+	var key string
 	var err error
 	switch c.Part {
 	case sweepRuns:
-		pairs, cursor, err = q.client.HScan(ctx, q.KeyRuns(lane), c.Cursor, "", int64(count)).Result()
+		key = q.KeyRuns(lane)
+		pairs, cursor, err = q.client.HScan(ctx, key, c.Cursor, "", int64(count)).Result()
 	case sweepDue:
-		pairs, cursor, err = q.client.ZScan(ctx, q.KeyDue(lane), c.Cursor, "", int64(count)).Result()
+		key = q.KeyDue(lane)
+		pairs, cursor, err = q.client.ZScan(ctx, key, c.Cursor, "", int64(count)).Result()
 	case sweepLast:
-		pairs, cursor, err = q.client.HScan(ctx, q.KeyLast(lane), c.Cursor, "", int64(count)).Result()
+		key = q.KeyLast(lane)
+		pairs, cursor, err = q.client.HScan(ctx, key, c.Cursor, "", int64(count)).Result()
 	}
 	if err != nil {
-		return nil, 0, fmt.Errorf("sweep lane %s: %w", lane, err)
+		return nil, 0, fmt.Errorf("sweep %s: %w", key, err)
 	}
 	ids := make([]string, 0, len(pairs)/2)
 	for i := 0; i+1 < len(pairs); i += 2 {

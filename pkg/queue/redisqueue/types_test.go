@@ -128,6 +128,43 @@ func (r *rig) refuseWrongTypes(moves []typedMove) {
 	}
 }
 
+// What reads several keys names the one that is of the wrong type.
+func TestWrongTypesAreNamed(t *testing.T) {
+	eachQueue(t, func(t *testing.T, r *rig) {
+		ctx := t.Context()
+		l := r.start("runs", "w/a")
+		r.set("due", 1, 1)
+		sweep := func(part int) func() error {
+			return func() error {
+				_, _, err := r.Sweep(ctx, lane, check.SweepCursor{Part: part}, 10, true)
+				return err
+			}
+		}
+		for _, read := range []typedMove{
+			{"lease", []string{r.KeyReady(lane), r.KeyRuns(lane), r.KeyLast(lane), r.KeySpecs(lane)}, func() error {
+				_, _, err := r.Lease(ctx, check.LeaseRequest{Lane: lane, Token: "w/a", Lease: time.Minute, Entries: []check.Entry{l.Entry}})
+				return err
+			}},
+			{"stats", []string{r.KeyDue(lane), r.KeyReady(lane)}, func() error { _, err := r.Stats(ctx, lane); return err }},
+			{"glance", []string{r.KeySpecs(lane), r.KeyIncidents(lane), r.KeyResults(lane)}, func() error { _, err := r.Glance(ctx, lane, 0, 0, 9); return err }},
+			{"places", []string{r.KeyRuns(lane), r.KeyDue(lane)}, func() error { _, err := r.Places(ctx, lane, []string{"runs", "due"}); return err }},
+			{"empty", []string{r.KeySpecs(lane), r.KeyDue(lane), r.KeyIncidents(lane)}, func() error { _, err := r.Empty(ctx, lane); return err }},
+			{"sweep of records", []string{r.KeyRuns(lane)}, sweep(sweepRuns)},
+			{"sweep of due times", []string{r.KeyDue(lane)}, sweep(sweepDue)},
+			{"sweep of last records", []string{r.KeyLast(lane)}, sweep(sweepLast)},
+			{"sweep of incidents", []string{r.KeyIncidents(lane)}, sweep(sweepIncidents)},
+		} {
+			for _, key := range read.keys {
+				r.withWrongType(key, func() {
+					if err := read.do(); err == nil || !strings.Contains(err.Error(), key) {
+						t.Errorf("%s with %s of the wrong type = %v, want an error that names the key", read.name, key, err)
+					}
+				})
+			}
+		}
+	})
+}
+
 // movesToLanes are the steps of a move to another lane.
 func (r *rig) movesToLanes() []typedMove {
 	ctx := r.t.Context()
