@@ -144,7 +144,7 @@ func TestShortTimeout(t *testing.T) {
 		timeout, interval time.Duration
 		text              string
 	}{
-		{3 * time.Second, 100 * time.Millisecond, "0 of 5 packets answered"},
+		{8 * time.Second, 100 * time.Millisecond, "0 of 5 packets answered"},
 		{time.Second, 300 * time.Millisecond, "not sent: the check's timeout is too short"},
 	} {
 		cmd, err := check.Typed(Defaults(), New(tools.Tools{}))(fmt.Appendf(nil, `{"host":%q,"timeout":"1m","interval":%q}`, icmptest.Addr4(icmptest.Mute), tt.interval))
