@@ -78,7 +78,7 @@ func Start(t testing.TB, name string, args ...string) *Proc {
 			t.Errorf("%s panicked or raced:\n%.5000s", p.Name, out)
 		}
 		if t.Failed() && !p.Replaced {
-			t.Logf("the last lines of %s (exit code %d):\n%s", p.Name, p.Code, p.Logs.Tail(25))
+			t.Logf("the last lines of %s (exit code %d):\n%s", p.Name, p.Code, p.Logs.Tail(12))
 		}
 	})
 	return p
