@@ -25,7 +25,7 @@ func TestLargeZone(t *testing.T) {
 		f.ReadResults() // all of this number of lanes
 		begun := time.Now()
 		f.Must("zones", "set", "default", "--partitions", partitions)
-		f.Eventually(60*time.Second, func() error { return arrived(f) })
+		f.Eventually(2*time.Minute, func() error { return arrived(f) })
 		if n == 0 {
 			schedulers[0].Signal(syscall.SIGKILL)
 		}
